@@ -1,0 +1,56 @@
+// The registration store: which terminal identity is reachable through which agent, at which
+// private transport address, until when. Protocol-neutral: an identity and a contact are opaque
+// text to it. Answers come by callback, because a store that several servers share answers later;
+// the embedded one calls back before it returns. Brain's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adapter/adapter.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "base/transport_address.h"
+#include "edge/edge.h"
+
+namespace sallyport::brain {
+
+// One place where an identity can be reached. (identity, key) is unique.
+struct Binding {
+  std::string identity;  // canonical: "sip:alice@example.org"
+  std::string key;       // what makes a contact the same one again: instance and reg-id, or its URI
+  std::string protocol;  // "sip"
+  adapter::Place place;  // outside, or inside which agent
+  std::string contact;   // as the terminal gave it, octet for octet
+  std::string path;      // SIP: Path of the registration (RFC 3327), else empty
+  edge::Transport transport = edge::Transport::Udp;
+  TransportAddress address;       // where the registration came from
+  edge::ConnectionId connection;  // TCP and TLS: the connection it came on; not kept on disk
+  WallTime expires{};
+  std::string order;                // SIP: Call-ID, to tell a repetition from a restart
+  std::uint32_t number = 0;         // SIP: CSeq
+  std::uint16_t preference = 1000;  // q value in thousandths
+  std::string details;              // user agent and the like, for people
+};
+
+class Registrations {
+ public:
+  Registrations() = default;
+  Registrations(const Registrations&) = delete;
+  Registrations& operator=(const Registrations&) = delete;
+  virtual ~Registrations() = default;
+
+  // Live bindings only, best preference first, then the newest.
+  virtual void find(const std::string& identity, WallTime now,
+                    std::function<void(std::vector<Binding>)> on_found) = 0;
+  // Adds or replaces. Exhausted beyond the limits (bindings an identity, identities an agent).
+  virtual void put(const Binding& binding, std::function<void(Result<void>)> on_done) = 0;
+  virtual void remove(const std::string& identity, const std::string& key) = 0;
+  virtual void expire(WallTime now) = 0;
+  virtual std::vector<Binding> all(WallTime now) const = 0;  // for status and for people
+};
+
+}  // namespace sallyport::brain

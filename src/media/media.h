@@ -1,0 +1,96 @@
+// The words of media that edges, brains and the relay share: values only.
+//
+// A media end is one end of a path through an edge. A *port* faces a terminal or the far side with
+// sockets of its own. A *flow* faces the other side of the NAT: its probing end (at the agent)
+// sends probes with the flow's token, its awaiting end (at the server) learns from them where the
+// flow comes from. An end has one component (a single port) or two: RTP first, then RTCP; each
+// component of a flow is bound by its own probe, since outside a NAT n+1 is not promised (RFC 4787
+// REQ-4).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "base/transport_address.h"
+
+namespace sallyport::media {
+
+using MediaId = Id<struct MediaTag>;
+using Token = std::array<std::uint8_t, 16>;    // unguessable; says which flow a probe is for
+using FlowKey = std::array<std::uint8_t, 16>;  // authenticates the flow's probes and confirmations
+
+constexpr unsigned kMaxComponents = 2;
+
+struct PortSpec {
+  unsigned components = 2;         // 2: an even/odd pair (RFC 3550 section 11); 1: a single port
+  IpAddress toward;                // the port opens on the local address from which this is reached
+  std::optional<IpAddress> local;  // or on this one
+  std::uint8_t dscp = 46;          // for what this port sends, 0 to 63
+};
+
+enum class FlowEnd : std::uint8_t { Probing, Awaiting };
+
+struct FlowComponent {
+  Token token{};
+  FlowKey key{};
+};
+
+struct FlowSpec {
+  FlowEnd end = FlowEnd::Awaiting;
+  std::vector<FlowComponent> components;  // RTP, RTCP
+  // Probing end: where the probes go, one for each component (the server's X and Y).
+  std::vector<TransportAddress> server;
+  std::uint8_t dscp = 46;
+  Duration keepalive = std::chrono::seconds{10};  // probe again when idle for so long
+};
+
+// From where a port's media is accepted. The first packet of a plausible source may lock a port
+// whose owner is known to be behind a NAT; only new signalling opens it again.
+enum class Accept : std::uint8_t {
+  SignalledAddress,  // exactly the signalled address and port
+  SignalledHost,   // the signalled IP address, any port (terminals that do not send symmetrically)
+  FirstPlausible,  // the first source whose packet could be this media; then only that one
+};
+
+struct RemoteSpec {
+  // One for each component; port 0: nothing is sent there (a stream that is not wanted yet).
+  std::vector<TransportAddress> addresses;
+  Accept accept = Accept::SignalledAddress;
+};
+
+enum class EventKind : std::uint8_t {
+  FlowBound,    // a probe was accepted for the first time (awaiting end) or confirmed (probing end)
+  FlowMoved,    // the flow comes from a new source: the NAT made a new mapping
+  WantsProbe,   // awaiting end: packets wait for a flow that has not been probed yet
+  FirstPacket,  // a port received its first packet
+  Unconfirmed,  // probing end: the schedule ended without a confirmation
+  Silent,       // a flow that should receive has been silent for 300 ms
+};
+
+struct Event {
+  EventKind kind = EventKind::FirstPacket;
+  std::uint8_t component = 0;
+  TransportAddress source;  // FlowBound, FlowMoved, FirstPacket
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+// Per component: what an end received and sent. `refused` are packets that were dropped because of
+// where they came from.
+struct ComponentCounts {
+  std::uint64_t packets_in = 0;
+  std::uint64_t octets_in = 0;
+  std::uint64_t packets_out = 0;
+  std::uint64_t octets_out = 0;
+  std::uint64_t refused = 0;
+  friend bool operator==(const ComponentCounts&, const ComponentCounts&) = default;
+};
+struct Counts {
+  std::vector<ComponentCounts> components;
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
+
+}  // namespace sallyport::media
