@@ -60,6 +60,9 @@ struct RemoteSpec {
   // One for each component; port 0: nothing is sent there (a stream that is not wanted yet).
   std::vector<TransportAddress> addresses;
   Accept accept = Accept::SignalledAddress;
+  // What is plausible under FirstPlausible: RTP, RTCP, STUN, DTLS, ZRTP; false (T.38 and whatever
+  // else an m-line may carry): any datagram.
+  bool rtp = true;
 };
 
 enum class EventKind : std::uint8_t {

@@ -1,0 +1,161 @@
+// The relay: what carries media packets between ports and flows. It owns no socket and reads no
+// clock: whoever does (edge/media_thread.h, or a simulation in virtual time) hands it each datagram
+// with the time, and a Sender through which it answers. It belongs to one thread; two relays share
+// nothing.
+//
+// on_datagram and on_time are the packet path: no lock, no allocation, no system call, no log line.
+// The commands (add, join, close, ...) may allocate.
+//
+// Joined are any two ends: a port (sockets of its own, facing a terminal or the far side), the
+// probing end of a flow (one socket for each component, facing the server), the awaiting end of a
+// flow (no socket of its own: it is known at the server's sockets X and Y by its source). Component
+// goes to component, RTP to RTP and RTCP to RTCP; where one end has one component only, the second
+// of the other leads nowhere.
+//
+// Coordinates only: the work is done in FlowTable (awaiting flows), Prober (probing flows),
+// PortComponent (whose packets a port takes), HoldingPool (packets that wait for a flow to be
+// bound) and the carriage (how a packet travels on a flow: carriage_bound.h).
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "base/transport_address.h"
+#include "media/media.h"
+
+namespace sallyport::media {
+
+// A UDP socket of the relay's owner. Small numbers, since the relay indexes by them: below
+// kMaxSockets. The owner may use a number again once nothing in the relay uses it.
+using SocketId = Id<struct SocketTag, std::uint32_t>;
+constexpr std::uint32_t kMaxSockets = 1U << 18U;
+
+// Octets that must be writable before every datagram handed to on_datagram: a header may be put
+// before it in place.
+constexpr std::size_t kHeadroom = 8;
+
+// Takes what the relay sends. Called from inside on_datagram and on_time only.
+class Sender {
+ public:
+  Sender() = default;
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+  virtual ~Sender() = default;
+
+  // `datagram` lies within the buffer (its headroom included) that on_datagram was given last. It
+  // may be queued as it is, until the owner uses that buffer again. `dscp`: 0 to 63.
+  virtual void send(SocketId from, const TransportAddress& to, std::uint8_t dscp,
+                    Bytes datagram) = 0;
+  // `datagram` is the relay's own memory (a probe, a packet that has waited), valid during the call
+  // only. At most kMaxCopied octets.
+  virtual void send_copy(SocketId from, const TransportAddress& to, std::uint8_t dscp,
+                         Bytes datagram) = 0;
+};
+constexpr std::size_t kMaxCopied = 1536;
+
+// Why a datagram went nowhere: one counter each.
+enum class Drop : std::uint8_t {
+  Runt,           // empty, or one of ours that ends before its format does
+  UnknownSocket,  // the relay does not know this socket (any more)
+  UnknownSource,  // data at X or Y from a source that no flow is bound to
+  UnknownToken,   // a probe for no flow of ours
+  BadTag,         // a probe or confirmation that its flow's key did not make
+  Replayed,       // a probe or confirmation whose counter is not above the last
+  Unsupported,    // begins with 4..15, but is no format or version that we know
+  WrongSource,    // at a port or probing end, from where nothing is accepted
+  Implausible,    // at a port that takes the first plausible source, and this is no such packet
+  NoRemote,       // the other end is not told yet where to send to, or is not to send
+  NoComponent,    // RTCP toward an end with one component
+  Unjoined,       // the end it arrived at leads nowhere
+  HeldTooLong,    // waited in vain for a flow to be bound
+  NoRoom,         // no place to wait in
+};
+constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::NoRoom) + 1;
+std::string_view name(Drop drop);  // "bad_tag": for metrics and JSON
+
+// What became of all datagrams since the start:
+// received == relayed + handled + sum of drops + waiting.
+struct Totals {
+  std::uint64_t received = 0;
+  std::uint64_t relayed = 0;
+  std::uint64_t handled = 0;  // probes, confirmations and the like: for the relay itself
+  std::uint64_t waiting = 0;  // now, for a flow to be bound
+  std::array<std::uint64_t, kDrops> drops{};
+  std::uint64_t probes_sent = 0;
+  std::uint64_t confirmations_sent = 0;
+  std::uint64_t probe_pleases_sent = 0;
+
+  std::uint64_t dropped(Drop why) const { return drops.at(static_cast<std::size_t>(why)); }
+  friend bool operator==(const Totals&, const Totals&) = default;
+};
+
+struct RelayOptions {
+  std::size_t max_ends = 65536;     // ports and flows together; more are refused (Exhausted)
+  std::size_t holding_slots = 512;  // packets that can wait for flows to be bound, all together
+  std::uint32_t pleases_per_second = 1000;  // answers to data from unknown sources, all together
+};
+
+class Relay {
+ public:
+  using OnEvent = std::function<void(MediaId, const Event&)>;
+
+  // `on_event` is called from inside on_datagram, on_time and the commands; it must not call back.
+  Relay(const RelayOptions& options, Random& random, OnEvent on_event);
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+  ~Relay();
+
+  // X, Y: a socket at which awaiting flows are probed and sent to. Which is which does not matter:
+  // the token in a probe tells the component, so that one socket can serve both (one-port mode).
+  // One socket for each local address, so that an answer leaves from the address it was sent to.
+  Result<void> add_server_socket(SocketId socket);
+  void remove_server_socket(SocketId socket);  // its flows become unbound
+
+  // BadValue: the id is in use, or a socket is, or the number of components is not 1 or 2.
+  // Exhausted: options.max_ends.
+  Result<void> add_port(MediaId id, std::span<const SocketId> sockets, std::uint8_t dscp);
+  // Probing: one socket for each component, and spec.server. Awaiting: no sockets. BadValue also
+  // when an awaiting flow's token is in use.
+  Result<void> add_flow(MediaId id, const FlowSpec& spec, std::span<const SocketId> sockets,
+                        TimePoint now);
+
+  // The rest ignore ids that are not there.
+  //
+  // Of a port: where to send, and from where to accept. Of a probing flow: the server's addresses
+  // have changed; it is probed again there.
+  void set_remote(MediaId id, const RemoteSpec& remote, TimePoint now);
+  void join(MediaId a, MediaId b);  // leaves earlier joins of either
+  void leave(MediaId id);
+  // A probing flow's media can start: probe now (goes out at the next on_time, due at once).
+  void probe(MediaId id, TimePoint now);
+  // Forgets the end and its sockets. Packets that wait for it are dropped.
+  void close(MediaId id);
+  std::optional<Counts> count(MediaId id) const;
+  // This host's addresses, routes or links have changed: every probing flow in use is probed again,
+  // a few at a time.
+  void path_changed(TimePoint now);
+
+  // `datagram` has kHeadroom writable octets before it, and may be changed.
+  void on_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
+                   TimePoint now, Sender& sender);
+  // To be called when next_deadline() is reached; earlier does no harm.
+  void on_time(TimePoint now, Sender& sender);
+  std::optional<TimePoint> next_deadline() const;
+
+  const Totals& totals() const;
+  std::size_t ends() const;
+
+ private:
+  struct Parts;  // keeps the tables, and what they are made of, out of this header
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace sallyport::media
