@@ -1,0 +1,98 @@
+// The one file that holds what must outlive the process (users, agents, invites, registrations, the
+// call journal), and the one place that names SQLite. Each owner brings its own tables through
+// migrate(). There are two ways to write:
+//
+//  - write(): done when it returns. For what a person ordered and was told is done (a user added,
+//    an invite used up). It costs a sync of the disk, so never per message.
+//  - defer(): for state that memory holds and the disk only mirrors (registrations, the journal).
+//    A worker thread gathers such writes and commits them together: a transaction of its own costs
+//    64 us on a fast disk and whole seconds on a busy one, and neither the brain's thread nor a
+//    call waits for that.
+//
+// A disk that is full or gone never loses what is in memory: deferred writes stay queued, the first
+// failure and the recovery are logged, and the worker tries again. One thread (the one that opened
+// it) calls query(), write() and migrate(); any thread calls defer() and flush().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace sallyport::brain {
+
+using SqlValue = std::variant<std::monostate, std::int64_t, std::string, Buffer>;
+using SqlRow = std::vector<SqlValue>;
+
+// What a column holds; zero or empty for a column of another type (NULL among them).
+std::int64_t integer(const SqlValue& value);
+const std::string& text(const SqlValue& value);
+const Buffer& blob(const SqlValue& value);
+
+struct SqlStatement {
+  std::string sql;  // one statement, with ? for each value
+  std::vector<SqlValue> values;
+};
+
+class SqliteStore {
+ public:
+  struct Options {
+    std::string path = "/var/lib/sallyport/server.db";
+    milliseconds batch_delay{100};   // how long deferred writes gather before they are committed
+    milliseconds retry_delay{5000};  // between attempts while the disk refuses
+    // Deferred writes that wait at most (a later write for the same key replaces the earlier, so
+    // only a long disk failure comes near it); beyond, the oldest is dropped and counted. What may
+    // then be found after a restart is stale, not wrong: a binding carries its own expiry.
+    std::size_t max_pending = 200'000;
+  };
+
+  // Creates the file with mode 0600, and narrows the mode of one that others could read. Fails with
+  // System when it cannot be opened, Unsupported when a newer version of this program wrote it.
+  static Result<std::unique_ptr<SqliteStore>> open(Options options, Log& log);
+
+  SqliteStore(const SqliteStore&) = delete;
+  SqliteStore& operator=(const SqliteStore&) = delete;
+  ~SqliteStore();  // commits what is deferred, trying once
+
+  // Brings the tables of `owner` up to date: steps[i] leads from its version i to i + 1, each in a
+  // transaction of its own and each a list of statements. Steps that have shipped never change; new
+  // ones are appended. Unsupported if the file is ahead of `steps`.
+  Result<void> migrate(std::string_view owner, const std::vector<std::string>& steps);
+
+  // Rows of a SELECT. What is deferred and not yet committed is not seen.
+  Result<std::vector<SqlRow>> query(const SqlStatement& statement);
+  // In one transaction, durable on return; how many rows the last statement changed.
+  Result<std::size_t> write(const std::vector<SqlStatement>& statements);
+  Result<std::size_t> write(SqlStatement statement);
+
+  // Soon. The statement must by itself make the row that `key` names what it is to be (a whole
+  // upsert, or a delete), for a later one with the same key replaces it.
+  void defer(std::string key, SqlStatement statement);
+  // Waits until all that was deferred before is committed, or has failed (System).
+  Result<void> flush();
+
+  std::size_t pending() const;    // deferred writes not yet committed
+  std::uint64_t dropped() const;  // deferred writes lost beyond max_pending
+  // The file may not grow beyond this many pages of 4 KiB from now on; 0 lifts the limit.
+  void limit_pages(std::uint32_t pages);
+
+ private:
+  class Handle;
+  class Worker;
+
+  SqliteStore(Log& log, std::unique_ptr<Handle> own, std::unique_ptr<Worker> worker);
+
+  Log& log_;
+  std::unique_ptr<Handle> own_;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace sallyport::brain
