@@ -34,6 +34,16 @@ struct Binding {
   std::uint32_t number = 0;         // SIP: CSeq
   std::uint16_t preference = 1000;  // q value in thousandths
   std::string details;              // user agent and the like, for people
+  std::string instance;  // SIP: +sip.instance (RFC 5626), the device whatever its address; or empty
+  std::string handle;    // random name of this one binding, for addresses that may not tell more
+  friend bool operator==(const Binding&, const Binding&) = default;
+};
+
+// What one registration changes: all of it or nothing (RFC 3261 10.3 step 7).
+struct RegistrationUpdate {
+  std::string identity;
+  std::vector<std::string> remove;  // keys; those that are not there do not matter
+  std::vector<Binding> put;         // adds or replaces; each of this identity
 };
 
 class Registrations {
@@ -46,9 +56,13 @@ class Registrations {
   // Live bindings only, best preference first, then the newest.
   virtual void find(const std::string& identity, WallTime now,
                     std::function<void(std::vector<Binding>)> on_found) = 0;
-  // Adds or replaces. Exhausted beyond the limits (bindings an identity, identities an agent).
-  virtual void put(const Binding& binding, std::function<void(Result<void>)> on_done) = 0;
-  virtual void remove(const std::string& identity, const std::string& key) = 0;
+  // The live binding of that handle, if there is one.
+  virtual void find_handle(const std::string& handle, WallTime now,
+                           std::function<void(std::optional<Binding>)> on_found) = 0;
+  // Exhausted, and nothing changed, beyond the limits (bindings an identity, identities an agent).
+  virtual void update(const RegistrationUpdate& update, WallTime now,
+                      std::function<void(Result<void>)> on_done) = 0;
+  // Forgets what has run out; to be called now and then.
   virtual void expire(WallTime now) = 0;
   virtual std::vector<Binding> all(WallTime now) const = 0;  // for status and for people
 };

@@ -428,7 +428,7 @@ Result<std::vector<SqlRow>> SqliteStore::query(const SqlStatement& statement) {
   return fail(Errc::System, "the store cannot be read");
 }
 
-Result<std::size_t> SqliteStore::write(const std::vector<SqlStatement>& statements) {
+Result<std::size_t> SqliteStore::write_all(const std::vector<SqlStatement>& statements) {
   std::size_t changed = 0;
   const bool good = own_->transaction([&] {
     return std::all_of(statements.begin(), statements.end(), [&](const SqlStatement& statement) {
@@ -445,7 +445,7 @@ Result<std::size_t> SqliteStore::write(const std::vector<SqlStatement>& statemen
 Result<std::size_t> SqliteStore::write(SqlStatement statement) {
   std::vector<SqlStatement> one;
   one.push_back(std::move(statement));
-  return write(one);
+  return write_all(one);
 }
 
 void SqliteStore::defer(std::string key, SqlStatement statement) {

@@ -70,7 +70,7 @@ class SqliteStore {
   // Rows of a SELECT. What is deferred and not yet committed is not seen.
   Result<std::vector<SqlRow>> query(const SqlStatement& statement);
   // In one transaction, durable on return; how many rows the last statement changed.
-  Result<std::size_t> write(const std::vector<SqlStatement>& statements);
+  Result<std::size_t> write_all(const std::vector<SqlStatement>& statements);
   Result<std::size_t> write(SqlStatement statement);
 
   // Soon. The statement must by itself make the row that `key` names what it is to be (a whole

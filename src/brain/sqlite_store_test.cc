@@ -85,9 +85,9 @@ TEST_F(SqliteStoreTest, CanBeReadByItsOwnerOnly) {
 
 TEST_F(SqliteStoreTest, WritesAllOfATransactionOrNothing) {
   const auto store = open();
-  EXPECT_FALSE(store->write({put("a", 1), {"INSERT INTO nowhere VALUES(1)", {}}}));
+  EXPECT_FALSE(store->write_all({put("a", 1), {"INSERT INTO nowhere VALUES(1)", {}}}));
   EXPECT_EQ(count(*store), 0);
-  EXPECT_EQ(*store->write({put("a", 1), put("b", 2)}), 1U);
+  EXPECT_EQ(*store->write_all({put("a", 1), put("b", 2)}), 1U);
   EXPECT_EQ(count(*store), 2);
 }
 
