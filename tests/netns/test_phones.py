@@ -1,0 +1,49 @@
+"""The baseline: the phones alone, with nothing of ours between them."""
+
+from scene import audio
+from scene.baresip import Baresip
+from scene.figure1 import Scene
+from scene.waiting import until
+
+
+def test_two_phones_that_call_directly_hear_each_other(scene: Scene):
+    one = scene.public_host("one", "192.0.2.50")
+    two = scene.public_host("two", "192.0.2.51")
+    alice = Baresip(scene, one, "alice", tone=400, register=False)
+    bob = Baresip(scene, two, "bob", tone=1000, register=False)
+
+    alice.dial(bob.uri)
+    bob.await_event("CALL_INCOMING")
+    bob.accept()
+    alice.await_event("CALL_ESTABLISHED")
+
+    until(lambda: audio.arriving(scene.tap(one), one.address, 1000).seconds > 1, "bob at alice")
+    until(lambda: audio.arriving(scene.tap(two), two.address, 400).seconds > 1, "alice at bob")
+    bob.hang_up()
+    alice.await_event("CALL_CLOSED")
+
+    # The tap and the phone's own recording agree, and nobody hears himself.
+    scene.capture.settle()
+    for phone, host, other, own in ((alice, one, 1000, 400), (bob, two, 400, 1000)):
+        arrived = audio.arriving(scene.tap(host), host.address, other)
+        assert arrived.other_frames == 0
+        assert arrived.longest_gap() < 0.5
+        assert audio.heard_in_wav(phone.recording(), other).seconds > 0.5
+        assert audio.heard_in_wav(phone.recording(), own).seconds == 0
+
+
+def test_a_phone_behind_napt_without_help_is_not_reached(scene: Scene):
+    """What all of this is for: the private contact leads nowhere from outside."""
+    site = scene.site("a")
+    inside = site.host("phone", 11)
+    outside = scene.public_host("outside", "192.0.2.50")
+    Baresip(scene, inside, "alice", tone=400, register=False)
+    caller = Baresip(scene, outside, "bob", tone=1000, register=False)
+
+    caller.dial(f"sip:alice@{inside.address}:5060")
+
+    invites = until(lambda: scene.capture.tap(scene.internet.namespace, "p2").select(
+        lambda p: p.payload.startswith(b"INVITE")), "the INVITE at the public network")
+    assert invites[0].destination == inside.address
+    scene.capture.settle()
+    assert not scene.tap(inside).select(lambda p: p.protocol == "udp" and p.destination_port == 5060)
