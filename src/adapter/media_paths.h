@@ -3,7 +3,7 @@
 // The implementation (brain/media_paths.h) knows that two ports at one edge are joined there, that
 // a port inside and one outside need a flow between the edges, and that ports of two agents need
 // two flows that the outside edge joins. Ids are the Commands' new_id() space; what opens is closed
-// by close().
+// by close(). A handler may be called before the function that took it returns.
 #pragma once
 
 #include <functional>
@@ -15,16 +15,17 @@
 namespace sallyport::adapter {
 
 struct Place;
+class Commands;
 using media::MediaId;
 
 class MediaPaths {
  public:
   struct Handler {
     // The port's own addresses as its side sees them (RTP, RTCP): what goes into the signalling.
-    std::function<void(const std::vector<TransportAddress>&)> on_open;
+    std::function<void(const std::vector<TransportAddress>&, Commands&)> on_open;
     // No port, or not any more: Exhausted, NotPermitted, Closed (the edge is lost). The id is free.
-    std::function<void(Errc, const std::string&)> on_failed;
-    std::function<void(const media::Event&)> on_event;  // may be empty
+    std::function<void(Errc, const std::string&, Commands&)> on_failed;
+    std::function<void(const media::Event&, Commands&)> on_event;  // may be empty
   };
 
   MediaPaths() = default;
@@ -40,7 +41,8 @@ class MediaPaths {
   // Signalling says that media can start on this port's path: probe its flows now.
   virtual void start(MediaId port) = 0;
   virtual void close(MediaId port) = 0;
-  virtual void count(MediaId port, std::function<void(const media::Counts&)> on_counts) = 0;
+  virtual void count(MediaId port,
+                     std::function<void(const media::Counts&, Commands&)> on_counts) = 0;
 };
 
 }  // namespace sallyport::adapter

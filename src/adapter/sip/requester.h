@@ -1,0 +1,62 @@
+// Sends a request to a target, wherever that turns out to be: finds its hops (RFC 3263) and tries
+// them in order until one answers with anything but 503 (RFC 3263 4.3). Used by calls, by the
+// forwarding of everything else, and by the registration relay.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "adapter/sip/hop.h"
+#include "adapter/sip/locator.h"
+#include "adapter/sip/transactions.h"
+
+namespace sallyport::adapter::sip {
+
+using RequestId = Id<struct RequestTag>;
+
+class Requester {
+ public:
+  // Makes the request for a hop: whole, with Route, without a Via of ours. hop.local is our address
+  // there: what goes into Contact (as Transport::shown_address tells it).
+  using Build = std::function<std::string(const Hop& hop, Commands& out)>;
+
+  Requester(Locator& locator, Transactions& transactions)
+      : locator_(locator), transactions_(transactions) {}
+
+  // Locates and sends.
+  RequestId request(const Target& target, Build build, Transactions::ResponseHandler handler,
+                    Commands& out);
+  // Sends to the first of these hops that takes it.
+  RequestId request(std::vector<Hop> hops, Build build, Transactions::ResponseHandler handler,
+                    Commands& out, std::string branch_suffix = {});
+  void cancel(RequestId id, Commands& out, std::string_view reason = {});
+  void forget(RequestId id);
+  // Where it went last; null before it was sent and after it has ended.
+  const Hop* destination(RequestId id) const;
+  std::size_t size() const { return requests_.size(); }
+
+ private:
+  struct Request {
+    std::vector<Hop> hops;
+    std::size_t next = 0;
+    Build build;
+    Transactions::ResponseHandler handler;
+    std::string branch_suffix;
+    ClientId client;
+    bool cancelled = false;
+    bool answered = false;  // something came from this hop: no failover any more
+  };
+  RequestId begin(std::vector<Hop> hops, Build build, Transactions::ResponseHandler handler,
+                  std::string branch_suffix);
+  void try_next(RequestId id, Errc why, Commands& out);
+  void on_response(RequestId id, const wire::Message& response, Commands& out);
+
+  Locator& locator_;
+  Transactions& transactions_;
+  std::unordered_map<RequestId, Request> requests_;
+  std::uint64_t next_id_ = 0;
+};
+
+}  // namespace sallyport::adapter::sip
