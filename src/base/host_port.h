@@ -1,0 +1,29 @@
+// Where something is reached by name or by address: "server.example.org:2776", "192.0.2.1:2776",
+// "[2001:db8::1]:2776". A plain value; resolving the name is its user's business.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/transport_address.h"
+
+namespace sallyport {
+
+struct HostPort {
+  std::string host;  // a host name, or an IP address without brackets
+  std::uint16_t port = 0;
+
+  // `default_port` 0: the port must be written. BadValue on anything that is neither a host name
+  // of RFC 1123 (letters, digits, hyphens, dots; at most 253 octets) nor an IP address.
+  static Result<HostPort> parse(std::string_view text, std::uint16_t default_port = 0);
+  std::string to_string() const;
+  // The address, when the host is written as one.
+  std::optional<TransportAddress> literal() const;
+  friend auto operator<=>(const HostPort&, const HostPort&) = default;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,79 @@
+#include "config/sections.h"
+
+namespace sallyport::config {
+
+void describe(Schema& schema, LogSection& log) {
+  schema.section("log", "Events, one JSON object a line.");
+  schema.add("log.level", log.level,
+             "Least level that is written: \"debug\", \"info\", \"warning\" or \"error\".");
+  schema.add("log.file", log.file, "File to append to; empty: standard error.");
+}
+
+void describe(Schema& schema, SessionSection& session) {
+  schema.section("session",
+                 "The session in the multiplex connection, which outlives TCP connections.");
+  schema.add("session.ping_every", session.ping_every, milliseconds{100}, std::chrono::minutes{5},
+             "A connection on which nothing was sent for so long is pinged.");
+  schema.add("session.dead_after", session.dead_after, seconds{1}, std::chrono::minutes{30},
+             "A connection on which nothing was heard for so long is dead.");
+  schema.add("session.detached_for", session.detached_for, seconds{1}, std::chrono::hours{1},
+             "A session that is without a connection for so long is gone, with its calls.");
+  schema.add("session.replay", session.replay, ByteCount{std::uint64_t{64} << 10U},
+             ByteCount{std::uint64_t{256} << 20U},
+             "Octets kept until the other side has acknowledged them; when it is full, streams "
+             "wait.");
+  schema.add("session.datagram_expiry", session.datagram_expiry, milliseconds{100}, seconds{60},
+             "A datagram that could not be sent for so long is dropped and counted.");
+}
+
+void describe(Schema& schema, const std::string& purpose, TlsSection& tls) {
+  schema.section("tls", purpose);
+  schema.add("tls.certificate_file", tls.certificate_file,
+             "PEM file with the certificate and its chain; empty: no TLS.");
+  schema.add("tls.key_file", tls.key_file, "PEM file with its key, of mode 0600.");
+  schema.add("tls.trusted_file", tls.trusted_file,
+             "PEM file with the roots that certificates of others are verified against.");
+}
+
+void describe(Schema& schema, const std::string& path, const std::string& purpose,
+              MediaPorts& ports) {
+  schema.section(path, purpose);
+  schema.add(path + ".ports", ports.range,
+             "Range of UDP ports, first and last; they are handed out at random.");
+  schema.add(path + ".quarantine", ports.quarantine, seconds{0}, std::chrono::minutes{10},
+             "A closed port rests for so long, so that no late packet is heard in a new call.");
+  schema.add(path + ".dscp", ports.dscp, 0, 63, "DSCP of media packets; 46 is EF (RFC 4594).");
+}
+
+void describe(Schema& schema, std::vector<Mode>& modes) {
+  schema.section("control", "Which side runs the protocol adapters.");
+  schema.add("control.modes", modes,
+             "Accepted modes, \"server_master\" or \"agent_master\", the agent's first choice "
+             "first. No mode in common is a refusal.");
+}
+
+void describe(Schema& schema, const std::string& purpose, const std::string& usual_file,
+              AuditSection& audit) {
+  schema.section("audit", purpose);
+  schema.add("audit.file", audit.file,
+             "JSON lines, each chained to the one before by hash; checked by sallyport audit "
+             "verify. Empty: " +
+                 usual_file + " in the state folder.");
+}
+
+void check(const SessionSection& session, const Places& where, Problems& problems) {
+  if (session.ping_every >= session.dead_after)
+    where.report("session.ping_every", "not shorter than session.dead_after", problems);
+}
+
+void check(const TlsSection& tls, const Places& where, Problems& problems) {
+  if (tls.certificate_file.empty() != tls.key_file.empty())
+    where.report(tls.key_file.empty() ? "tls.certificate_file" : "tls.key_file",
+                 "certificate_file and key_file go together", problems);
+}
+
+void check(const std::vector<Mode>& modes, const Places& where, Problems& problems) {
+  if (modes.empty()) where.report("control.modes", "no mode at all", problems);
+}
+
+}  // namespace sallyport::config

@@ -1,0 +1,225 @@
+#include "config/server_config.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "config/sections.h"
+
+namespace sallyport::config {
+namespace {
+
+Schema describe_relay(ServerConfig::Sip::Relay& relay) {
+  Schema schema;
+  schema.add("registrar", relay.registrar, 5060, "The registrar, host or host:port.");
+  schema.add("transport", relay.transport, "\"udp\", \"tcp\" or \"tls\".");
+  schema.add("credentials_file", relay.credentials_file,
+             "File of mode 0600 with lines \"user authentication-name password\": for these users "
+             "the server answers the registrar's challenge itself. Empty: challenges go to the "
+             "phones.");
+  return schema;
+}
+
+Schema describe_route(ServerConfig::Sip::Route& route) {
+  Schema schema;
+  schema.add("domain", route.domain, "Domain of the called address; empty: a domain of ours.");
+  schema.add("prefix", route.prefix, "What the called user begins with; empty: any user.");
+  schema.add("target", route.target, 5060, "Where the call goes, host or host:port.");
+  schema.add("transport", route.transport, "\"udp\", \"tcp\" or \"tls\".");
+  return schema;
+}
+
+bool overlaps(const media::PortRange& range, std::uint16_t port) {
+  return range.first <= port && port <= range.last;
+}
+
+void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
+  schema.section("sip", "SIP, towards destinations and, through the agents, towards terminals.");
+  schema.add("sip.enabled", sip.enabled, "Whether this server serves SIP.");
+  schema.add("sip.listen", sip.listen,
+             "Where destinations reach the server: transport and address, "
+             "\"udp:ADDRESS:PORT\". tls: needs tls.certificate_file.");
+  schema.add("sip.inside_udp", sip.inside_udp, 0, 65535,
+             "UDP port that agents are asked to listen on for their terminals; 0: none.");
+  schema.add("sip.inside_tcp", sip.inside_tcp, 0, 65535, "The same for TCP; 0: none.");
+  schema.add("sip.inside_tls", sip.inside_tls, 0, 65535,
+             "The same for TLS, usually 5061; the certificate is the agent's own. 0: none.");
+  schema.add("sip.domains", sip.domains,
+             "Domains that this server is the registrar of, [\"example.org\"].");
+  schema.add("sip.default_domain", sip.default_domain,
+             "The domain of terminals that know only an address as their registrar. Empty: the "
+             "first of sip.domains, or else the first advertised address.");
+  schema.add("sip.dns_routing", sip.dns_routing,
+             "Whether calls to other domains are routed by DNS (RFC 3263). Otherwise they are "
+             "refused, unless a route matches.");
+  schema.add("sip.min_expires", sip.min_expires, seconds{1}, std::chrono::hours{24},
+             "Shortest registration; a shorter one is answered with 423.");
+  schema.add("sip.max_expires", sip.max_expires, seconds{60}, std::chrono::hours{24 * 7},
+             "Longest registration; a longer one is cut to this.");
+  schema.add("sip.failures_per_minute", sip.failures_per_minute, 1, 10000,
+             "Wrong passwords for one user, or from one source, in a minute; further attempts are "
+             "refused without being looked at.");
+  schema.add_named("sip.relay", sip.relay, describe_relay, "pbx.example.net",
+                   {HostPort{"pbx.example.net", 5060}, edge::Transport::Udp, ""},
+                   "A domain whose registrations are relayed to a registrar elsewhere, one table "
+                   "for each.");
+  schema.add_items("sip.routes", sip.routes, describe_route,
+                   {"", "+", HostPort{"provider.example.com", 5060}, edge::Transport::Udp},
+                   "Where calls go whose target is not registered here, one table for each route. "
+                   "The longest match wins.");
+}
+
+void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
+  constexpr unsigned kMany = 10'000'000;
+  schema.section("limits", "What agents and strangers can use up.");
+  schema.add("limits.agents", limits.agents, 1, kMany, "Agents connected at once.");
+  schema.add("limits.registrations", limits.registrations, 1, kMany, "Registered contacts in all.");
+  schema.add("limits.registrations_per_agent", limits.registrations_per_agent, 1, kMany,
+             "Registered contacts through one agent.");
+  schema.add("limits.contacts_per_identity", limits.contacts_per_identity, 1, 1000,
+             "Contacts of one address of record; a call to it rings them all.");
+  schema.add("limits.calls", limits.calls, 1, kMany, "Calls at once in all.");
+  schema.add("limits.calls_per_agent", limits.calls_per_agent, 1, kMany,
+             "Calls at once through one agent.");
+  schema.add("limits.sockets_per_agent", limits.sockets_per_agent, 1, kMany,
+             "Sockets and media ends that this server holds for one agent.");
+  schema.add("limits.packets_per_second_per_agent", limits.packets_per_second_per_agent, 0, kMany,
+             "Media packets a second from one agent; 0: no limit.");
+}
+
+}  // namespace
+
+Schema describe(ServerConfig& config) {
+  Schema schema;
+  schema.add("state_dir", config.state_dir,
+             "Folder for everything that must survive a restart: keys, enrolled agents, users, "
+             "registrations.");
+  schema.add("admin_socket", config.admin_socket, "Unix socket that sallyport's commands talk to.");
+  describe(schema, config.log);
+
+  schema.section("address", "How agents and destinations see this server.");
+  schema.add("address.advertised", config.address.advertised,
+             "Public addresses of this server, at most one IPv4 and one IPv6, as they appear in "
+             "SIP, SDP and invites. Behind 1-to-1 NAT (most clouds) this is the NAT's address. "
+             "Empty: the address that this host's default route starts from.");
+  schema.add("address.allow_private_advertised", config.address.allow_private_advertised,
+             "Accept a private advertised address, which only a closed network can reach.");
+
+  schema.section("multiplex", "Port Z, where agents connect (TCP, TLS 1.3).");
+  schema.add("multiplex.listen", config.multiplex.listen, "Addresses and ports to listen on.");
+  schema.add("multiplex.advertised", config.multiplex.advertised, kPortZ,
+             "What invites tell agents to dial, names or addresses with port. Empty: "
+             "address.advertised with the first port of multiplex.listen.");
+  schema.add("multiplex.accepts_per_second", config.multiplex.accepts_per_second, 1, 100000,
+             "New connections a second; more wait, so that a mass reconnect is spread.");
+  describe(schema, config.session);
+
+  schema.section("enrolment", "Invites and certificates of agents.");
+  schema.add("enrolment.invite_life", config.enrolment.invite_life, std::chrono::minutes{1},
+             std::chrono::hours{24 * 30}, "How long an invite can be used.");
+  schema.add("enrolment.certificate_life", config.enrolment.certificate_life, std::chrono::hours{1},
+             std::chrono::hours{24 * 825},
+             "Life of an agent's certificate. Agents renew by themselves at two thirds of it.");
+
+  schema.section("media", "Ports X and Y, where the agents' media flows arrive (UDP).");
+  schema.add("media.listen", config.media.listen, "Addresses to bind X and Y to.");
+  schema.add("media.x", config.media.x, 1, 65535, "Port X, for RTP.");
+  schema.add("media.y", config.media.y, 1, 65535,
+             "Port Y, for RTCP; equal to x: one port for both.");
+  schema.add("media.keepalive", config.media.keepalive, seconds{1}, std::chrono::minutes{5},
+             "An agent that has sent nothing on a flow for so long sends a probe, which keeps the "
+             "NAT's mapping.");
+  describe(schema, "media.outside", "Media ports towards destinations.", config.media.outside);
+
+  describe_sip(schema, config.sip);
+  describe(schema, "Certificate for SIP over TLS towards destinations.", config.tls);
+  describe(schema, config.modes);
+  describe(schema, "Everything that the adapters told this server's edge to open or close.",
+           "server-audit.jsonl", config.audit);
+  describe_limits(schema, config.limits);
+  return schema;
+}
+
+void check(const ServerConfig& config, const Places& where, Problems& problems) {
+  const auto& advertised = config.address.advertised;
+  for (const IpAddress& ip : advertised)
+    if ((ip.is_private() || ip.is_multicast()) && !config.address.allow_private_advertised)
+      where.report("address.advertised",
+                   ip.to_string() +
+                       " cannot be reached from the public network; set "
+                       "address.allow_private_advertised = true if that is meant",
+                   problems);
+  for (const bool v4 : {true, false})
+    if (std::count_if(advertised.begin(), advertised.end(),
+                      [v4](const IpAddress& ip) { return ip.is_v4() == v4; }) > 1)
+      where.report("address.advertised", "more than one address of a family", problems);
+  if (config.multiplex.listen.empty())
+    where.report("multiplex.listen", "agents could not connect", problems);
+  if (config.media.listen.empty()) where.report("media.listen", "media could not arrive", problems);
+  for (const char* key : {"media.x", "media.y"}) {
+    const std::uint16_t port = key == std::string_view{"media.x"} ? config.media.x : config.media.y;
+    if (overlaps(config.media.outside.range, port))
+      where.report(key, "lies in media.outside.ports", problems);
+  }
+  if (config.media.outside.range.last - config.media.outside.range.first < 3)
+    where.report("media.outside.ports", "a call needs at least two port pairs", problems);
+  if (config.sip.min_expires > config.sip.max_expires)
+    where.report("sip.min_expires", "greater than sip.max_expires", problems);
+  const bool has_tls =
+      std::any_of(config.sip.listen.begin(), config.sip.listen.end(),
+                  [](const ListenAddress& it) { return it.transport == edge::Transport::Tls; });
+  if (has_tls && config.tls.certificate_file.empty())
+    where.report("sip.listen", "tls: needs tls.certificate_file and tls.key_file", problems);
+  for (const auto& [domain, relay] : config.sip.relay) {
+    if (relay.registrar.host.empty())
+      where.report("sip.relay", "\"" + domain + "\" has no registrar", problems);
+    if (std::count(config.sip.domains.begin(), config.sip.domains.end(), domain) != 0)
+      where.report("sip.relay", "\"" + domain + "\" is also in sip.domains", problems);
+  }
+  for (const ServerConfig::Sip::Route& route : config.sip.routes)
+    if (route.target.host.empty()) where.report("sip.routes", "a route has no target", problems);
+  check(config.session, where, problems);
+  check(config.tls, where, problems);
+  check(config.modes, where, problems);
+}
+
+std::string ServerConfig::audit_file() const {
+  return audit.file.empty() ? state_dir + "/server-audit.jsonl" : audit.file;
+}
+
+std::string ServerConfig::default_domain() const {
+  if (!sip.default_domain.empty()) return sip.default_domain;
+  if (!sip.domains.empty()) return sip.domains.front();
+  return address.advertised.empty() ? std::string{} : address.advertised.front().to_string();
+}
+
+std::vector<IpAddress> advertised_addresses(const ServerConfig& config,
+                                            const std::vector<IpAddress>& by_route,
+                                            Problems& problems) {
+  if (!config.address.advertised.empty()) return config.address.advertised;
+  if (config.address.allow_private_advertised) return by_route;
+  std::vector<IpAddress> out;
+  std::copy_if(by_route.begin(), by_route.end(), std::back_inserter(out),
+               [](const IpAddress& ip) { return !ip.is_private(); });
+  // A host whose routes start from private addresses only cannot know what NAT is before it.
+  if (out.empty())
+    problems.push_back(
+        {"default",
+         {},
+         "address.advertised: this host's own address " +
+             (by_route.empty() ? "is not known" : by_route.front().to_string() + " is private") +
+             "; set address.advertised to its public address, or "
+             "address.allow_private_advertised = true"});
+  return out;
+}
+
+std::vector<HostPort> multiplex_addresses(const ServerConfig& config,
+                                          const std::vector<IpAddress>& advertised) {
+  if (!config.multiplex.advertised.empty()) return config.multiplex.advertised;
+  std::vector<HostPort> out;
+  const std::uint16_t port =
+      config.multiplex.listen.empty() ? kPortZ : config.multiplex.listen.front().port;
+  for (const IpAddress& ip : advertised) out.push_back({ip.to_string(), port});
+  return out;
+}
+
+}  // namespace sallyport::config

@@ -1,0 +1,135 @@
+// What a server is told by its file, its environment and its command line (config/load.h reads
+// them). A plain value: the defaults here are the defaults of the product, and
+// `sallyport config default --server` prints them with their meaning from the table in
+// server_config.cc. src/server wires it up.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/schema.h"
+#include "config/values.h"
+
+namespace sallyport::config {
+
+constexpr const char* kServerFile = "/etc/sallyport/server.toml";
+constexpr std::uint16_t kPortZ = 2776;  // IANA: ridgeway1; TCP, the multiplex connection
+constexpr std::uint16_t kPortX = 2776;  // UDP, RTP
+constexpr std::uint16_t kPortY = 2777;  // IANA: ridgeway2; UDP, RTCP
+
+struct ServerConfig {
+  std::string state_dir = "/var/lib/sallyport";
+  std::string admin_socket = "/run/sallyport/server.sock";
+  LogSection log;
+
+  // How agents and destinations see this server, apart from what its sockets are bound to.
+  struct Address {
+    std::vector<IpAddress> advertised;  // at most one of each family; empty: the route's address
+    bool allow_private_advertised = false;
+  } address;
+
+  struct Multiplex {
+    std::vector<TransportAddress> listen{{IpAddress::any_v4(), kPortZ},
+                                         {IpAddress::any_v6(), kPortZ}};
+    // What invites tell agents to dial; empty: address.advertised with the first listen port.
+    std::vector<HostPort> advertised;
+    unsigned accepts_per_second = 500;  // a mass reconnect is spread instead of timed out
+  } multiplex;
+  SessionSection session;
+
+  struct Enrolment {
+    Duration invite_life = std::chrono::hours{24};
+    Duration certificate_life = std::chrono::hours{24 * 90};  // agents renew at two thirds of it
+  } enrolment;
+
+  // Ports X and Y, where agents' flows arrive, and the ports that face destinations.
+  struct Media {
+    std::vector<IpAddress> listen{IpAddress::any_v4(), IpAddress::any_v6()};
+    std::uint16_t x = kPortX;
+    std::uint16_t y = kPortY;  // equal to x: one-port mode
+    Duration keepalive = seconds{10};
+    MediaPorts outside;
+    bool one_port() const { return x == y; }
+  } media;
+
+  struct Sip {
+    // A domain whose registrations are relayed to a registrar elsewhere.
+    struct Relay {
+      HostPort registrar;
+      edge::Transport transport = edge::Transport::Udp;
+      // Lines "user authentication-name password": the server answers the registrar's challenge
+      // itself for these users. Empty: challenges go to the phones. See config/credentials.h.
+      std::string credentials_file;
+      friend bool operator==(const Relay&, const Relay&) = default;
+    };
+    // Where calls go whose target is registered nowhere here. The longest match wins.
+    struct Route {
+      std::string domain;  // the target's domain; empty: any of ours
+      std::string prefix;  // the target's user begins with this; empty: any user
+      HostPort target;
+      edge::Transport transport = edge::Transport::Udp;
+      friend bool operator==(const Route&, const Route&) = default;
+    };
+
+    bool enabled = true;
+    std::vector<ListenAddress> listen{
+        {edge::Transport::Udp, {IpAddress::any_v4(), 5060}},
+        {edge::Transport::Udp, {IpAddress::any_v6(), 5060}},
+        {edge::Transport::Tcp, {IpAddress::any_v4(), 5060}},
+        {edge::Transport::Tcp, {IpAddress::any_v6(), 5060}},
+    };
+    // What each agent is asked to listen on for its terminals; the agent's policy has the last
+    // word. 0: not at all.
+    std::uint16_t inside_udp = 5060;
+    std::uint16_t inside_tcp = 5060;
+    std::uint16_t inside_tls = 0;
+    std::vector<std::string> domains;    // for which this server is the registrar
+    std::string default_domain;          // empty: the first of domains, else the advertised address
+    std::map<std::string, Relay> relay;  // by domain
+    std::vector<Route> routes;
+    bool dns_routing = false;  // RFC 3263 for domains that are not ours
+    Duration min_expires = seconds{60};
+    Duration max_expires = seconds{3600};
+    unsigned failures_per_minute = 10;  // wrong passwords for one user before it is throttled
+  } sip;
+
+  TlsSection tls;  // towards destinations; the multiplex connection has certificates of its own
+
+  std::vector<Mode> modes{Mode::ServerMaster};
+  AuditSection audit;
+
+  struct Limits {
+    unsigned agents = 10000;
+    unsigned registrations = 100000;
+    unsigned registrations_per_agent = 2000;
+    unsigned contacts_per_identity = 10;
+    unsigned calls = 5000;
+    unsigned calls_per_agent = 500;
+    unsigned sockets_per_agent = 4000;
+    unsigned packets_per_second_per_agent = 0;  // media; 0: no limit
+  } limits;
+
+  std::string audit_file() const;      // audit.file, or where it is by default
+  std::string default_domain() const;  // sip.default_domain, or what stands in for it; may be empty
+};
+
+// The table of every key, bound to the members of `config`.
+Schema describe(ServerConfig& config);
+
+// What no single key shows: contradictions between keys. `where` finds a key's place.
+void check(const ServerConfig& config, const Places& where, Problems& problems);
+
+// The addresses to tell agents and destinations: the configured ones, or `by_route`, those that
+// this host's own routes to the world start from. A private one among them is a problem unless it
+// is allowed. Called by the server at its start.
+std::vector<IpAddress> advertised_addresses(const ServerConfig& config,
+                                            const std::vector<IpAddress>& by_route,
+                                            Problems& problems);
+
+// What an invite tells agents to dial, given what advertised_addresses() said.
+std::vector<HostPort> multiplex_addresses(const ServerConfig& config,
+                                          const std::vector<IpAddress>& advertised);
+
+}  // namespace sallyport::config

@@ -1,0 +1,70 @@
+// The small values that both sides' configurations are made of, and the sections that both have.
+// Plain values; nothing here reads a file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/host_port.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "base/transport_address.h"
+#include "edge/edge.h"
+#include "media/plane.h"
+
+namespace sallyport::config {
+
+// Written "udp:0.0.0.0:5060", "tls:[2001:db8::1]:5061".
+struct ListenAddress {
+  edge::Transport transport = edge::Transport::Udp;
+  TransportAddress address;
+
+  static Result<ListenAddress> parse(std::string_view text);
+  std::string to_string() const;
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
+};
+
+struct ByteCount {
+  std::uint64_t octets = 0;
+  friend auto operator<=>(const ByteCount&, const ByteCount&) = default;
+};
+
+// Which side runs the protocol adapters. A session uses the first mode of the agent's list that the
+// server's list has too; none in common is a refusal.
+enum class Mode : std::uint8_t { ServerMaster, AgentMaster };
+
+struct LogSection {
+  Level level = Level::Info;
+  std::string file;  // empty: standard error, which systemd takes into the journal
+};
+
+// The resumable session of the multiplex connection. Each side keeps its own times.
+struct SessionSection {
+  Duration ping_every = seconds{5};
+  Duration dead_after = seconds{15};          // nothing heard for so long: the connection is dead
+  Duration detached_for = seconds{60};        // then a session without a connection is gone
+  ByteCount replay{std::uint64_t{1} << 20U};  // kept until acknowledged; full: streams wait
+  Duration datagram_expiry = seconds{4};      // a datagram that waits longer is dropped, counted
+};
+
+// A certificate and its key as PEM files; both empty: none.
+struct TlsSection {
+  std::string certificate_file;
+  std::string key_file;
+  std::string trusted_file = "/etc/ssl/certs/ca-certificates.crt";
+};
+
+// What an edge was told to open or close.
+struct AuditSection {
+  std::string file;  // empty: in the state directory
+};
+
+// Where media ports towards terminals (agent) or destinations (server) lie.
+struct MediaPorts {
+  media::PortRange range{30000, 39999};
+  Duration quarantine = seconds{30};
+  std::uint8_t dscp = edge::kDscpVoice;
+};
+
+}  // namespace sallyport::config
