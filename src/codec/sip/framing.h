@@ -20,9 +20,11 @@ class Framer {
  public:
   void push(Bytes octets);
   // The next whole frame. Truncated: more octets are needed. Any other error: the stream cannot be
-  // followed any more (no Content-Length, absurd length, header block beyond 64 KiB): answer what
-  // can be answered and close.
+  // followed any more (no Content-Length though Content-Type announces a body, absurd length,
+  // header block beyond 64 KiB): answer what can be answered and close.
   Result<Frame> next();
+  // After such an error: what could not be followed, for Message::parse_head and a 400.
+  Bytes refused() const;
   std::size_t buffered() const { return buffer_.size() - start_; }
 
  private:

@@ -40,6 +40,7 @@ std::string_view name(Method method);
 enum class HeaderName : std::uint8_t {
   Other,
   Accept,
+  AcceptContact,
   AlertInfo,
   Allow,
   AllowEvents,
@@ -50,6 +51,7 @@ enum class HeaderName : std::uint8_t {
   Contact,
   ContentDisposition,
   ContentEncoding,
+  ContentLanguage,
   ContentLength,
   ContentType,
   CSeq,
@@ -58,43 +60,59 @@ enum class HeaderName : std::uint8_t {
   ErrorInfo,
   Event,
   Expires,
+  FlowTimer,
   From,
+  Geolocation,
   HistoryInfo,
   Identity,
   IdentityInfo,
   InReplyTo,
   Join,
   MaxForwards,
+  MimeVersion,
   MinExpires,
   MinSe,
+  Organization,
   PAccessNetworkInfo,
   PAssertedIdentity,
   PAssociatedUri,
   PCalledPartyId,
+  PChargingVector,
   PPreferredIdentity,
+  PVisitedNetworkId,
   Path,
+  Privacy,
   ProxyAuthenticate,
   ProxyAuthorization,
   ProxyRequire,
   RAck,
   Reason,
   RecordRoute,
+  ReferSub,
   ReferTo,
   ReferredBy,
+  RejectContact,
   RemotePartyId,
   Replaces,
   ReplyTo,
+  RequestDisposition,
   Require,
   RetryAfter,
   Route,
   RSeq,
+  SecurityClient,
+  SecurityServer,
+  SecurityVerify,
   Server,
   ServiceRoute,
   SessionExpires,
   SipEtag,
   SipIfMatch,
+  Subject,
   SubscriptionState,
   Supported,
+  TargetDialog,
+  Timestamp,
   To,
   Unsupported,
   UserAgent,
@@ -123,6 +141,9 @@ class Message {
   // invalid: see validate().
   static Result<Message> parse(Bytes octets);
   static Result<Message> parse(std::string_view text) { return parse(as_bytes(text)); }
+  // Start line and headers alone, for answering (400) what parse() refuses: what Content-Length
+  // says does not matter, the end of the header block may be missing, and the body is empty.
+  static Result<Message> parse_head(Bytes octets);
 
   Message(const Message& other);
   Message& operator=(const Message& other);
@@ -143,7 +164,8 @@ class Message {
   std::optional<std::string_view> find_other(std::string_view header_text) const;  // without case
   bool has(HeaderName header) const { return find(header).has_value(); }
   // Every element of a comma-separated header (Via, Route, Contact, Supported, ...) over all its
-  // lines, in order; commas inside quotes and angle brackets do not separate.
+  // lines, in order; commas inside quotes and angle brackets do not separate. Empty elements are
+  // left out. Not for challenges and credentials: their commas separate parameters.
   std::vector<std::string_view> list(HeaderName header) const;
   // Does a list of tokens (Require, Supported, Allow) hold this one? Without case.
   bool lists(HeaderName header, std::string_view token) const;
@@ -153,15 +175,25 @@ class Message {
 
   // The fields that every message must have exactly once and well-formed (RFC 3261 8.1.1): From,
   // To, Call-ID, CSeq, Via, Max-Forwards if present; CSeq's method matches; the Request-URI has no
-  // spaces or angle brackets; no mandatory header is doubled. The error names what a 400 should
-  // say.
+  // spaces, angle brackets or headers; nothing that must stand alone is doubled; Contact and Date
+  // of a request are well-formed. The error names what a 400 should say; Unsupported is a SIP
+  // version other than 2.0 (505).
   Result<void> validate() const;
 
  private:
+  enum class Extent : std::uint8_t { Whole, Head };
+
   Message() = default;
-  Result<void> index();
+  static Result<Message> parse(Bytes octets, Extent extent);
+  Result<void> index(Extent extent);
+  Result<void> index_start_line(std::string_view line);
+  Result<std::size_t> index_headers(std::size_t at, Extent extent);  // the body's offset
+  Result<void> index_body(std::size_t at);
+  Result<void> validate_start_line() const;
+  Result<void> validate_request() const;
 
   std::vector<char> octets_;
+  std::size_t headers_end_ = 0;  // offset of the empty line in text_
   std::string_view text_, method_text_, request_uri_, reason_, body_;
   Method method_ = Method::Other;
   int status_ = 0;
@@ -169,16 +201,19 @@ class Message {
   friend class Editor;
 };
 
-// Edits to a message, applied in one pass of copying. What is added goes where the field expects
-// it: Via, Route and Record-Route at the top, all else behind the last header. Content-Length is
-// always made right. The message must outlive the editor; edits name headers by their index in
+// Edits to a message, applied in one pass of copying; without any edit the text comes out as it
+// went in. What is added goes where the field expects it: Via, Route and Record-Route above the
+// lines of that header that are there (the last one added is uppermost), all else behind the last
+// header. With any edit Content-Length is made right, and added where it is missing; edits to it
+// are ignored. A value that is written never brings a line end with it: CR and LF become spaces,
+// which also unfolds. The message must outlive the editor; edits name headers by their index in
 // headers().
 class Editor {
  public:
   explicit Editor(const Message& message) : message_(message) {}
 
   void set_request_uri(std::string_view uri);
-  void set_status(int status, std::string_view reason);
+  void set_status(int status, std::string_view reason);  // of a response
   void remove(std::size_t index);
   void remove(HeaderName header);  // every line of it
   void set(std::size_t index, std::string_view value);
@@ -191,6 +226,7 @@ class Editor {
   void set_body(std::string_view body, std::string_view content_type);
   void remove_body();  // with the headers that describe it
 
+  bool empty() const;  // no edit was made
   std::string finish() const;
 
  private:
@@ -200,8 +236,13 @@ class Editor {
   };
   struct Added {
     std::string line;
-    bool first;
+    std::size_t before;  // the index of the header that it goes above; count of headers: the end
   };
+  void add_line(std::string_view header_text, std::string_view value, std::size_t before);
+  std::vector<const Edit*> edits_by_index() const;
+  std::vector<const Added*> added_by_place() const;
+  void append_start_line(std::string& out) const;
+
   const Message& message_;
   std::optional<std::string> request_uri_, body_, start_line_;
   std::vector<Edit> edits_;

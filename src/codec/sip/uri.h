@@ -6,10 +6,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
 namespace sallyport::codec::sip {
+
+// One parameter as it stands in its list.
+struct Parameter {
+  std::string_view name;
+  std::string_view value;  // quotes taken off, \-escapes inside them kept; empty if none
+  std::string_view text;   // from the ';' to the end of the value
+};
 
 // A list of ;name=value parameters, kept as text.
 class Parameters {
@@ -19,6 +27,9 @@ class Parameters {
   bool has(std::string_view name) const;                       // without case
   // The value, quotes taken off; empty text for a parameter without value.
   std::optional<std::string_view> find(std::string_view name) const;
+  std::vector<Parameter> list() const;  // empty ones (;;) left out
+  // Every parameter has a name, and every quote its end.
+  bool well_formed() const;
   std::string_view text() const { return text_; }
   // The same list without `name`; with `name` set (replaced in place, or appended).
   std::string without(std::string_view name) const;
@@ -38,10 +49,12 @@ struct Uri {
   std::string_view headers;  // behind '?', without it
   std::string_view text;     // the whole URI
 
-  // BadValue unless sip, sips or tel in a form RFC 3261 25.1 / RFC 3966 allows.
+  // BadValue unless sip, sips or tel in a form RFC 3261 25.1 / RFC 3966 allows; a well-formed URI
+  // of another scheme is Unsupported (416).
   static Result<Uri> parse(std::string_view text);
   bool is_sip() const;  // sip or sips
   bool is_sips() const;
+  bool is_tel() const;
 };
 
 // "sip:user@host" in canonical form: scheme sip (sips folds to sip), user unescaped where it need
@@ -52,7 +65,9 @@ std::string address_of_record(const Uri& uri, std::string_view host);
 // Equality by RFC 3261 19.1.4.
 bool equivalent(const Uri& a, const Uri& b);
 
-// From, To, Contact, Route, Record-Route, Refer-To ...: [display] <uri>;params or uri;params.
+// From, To, Contact, Route, Record-Route, Refer-To ...: [display] <uri>;params or uri;params. The
+// URI may be of any scheme here (RFC 4475 3.3.4): then it has scheme and text only, and is_sip()
+// is false.
 struct NameAddr {
   std::string_view display;  // as written, quotes kept
   Uri uri;
