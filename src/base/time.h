@@ -13,4 +13,16 @@ using WallTime = std::chrono::system_clock::time_point;  // for expiry dates, lo
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// Both clocks, handed in: the operating system's (net::Network) or a simulation's.
+class Clocks {
+ public:
+  Clocks() = default;
+  Clocks(const Clocks&) = delete;
+  Clocks& operator=(const Clocks&) = delete;
+  virtual ~Clocks() = default;
+
+  virtual TimePoint now() const = 0;
+  virtual WallTime wall_now() const = 0;
+};
+
 }  // namespace sallyport

@@ -109,20 +109,13 @@ class Timer {  // destroyed: stopped
   virtual void stop() = 0;
 };
 
-class Network {
+class Network : public Clocks {
  public:
   using OnAccepted = std::function<void(std::unique_ptr<Stream>)>;  // TLS handshake done
   using OnDatagram =
       std::function<void(const TransportAddress& remote, const IpAddress& local, Bytes)>;
   using OnRecords = std::function<void(std::vector<DnsRecord>)>;
 
-  Network() = default;
-  Network(const Network&) = delete;
-  Network& operator=(const Network&) = delete;
-  virtual ~Network() = default;
-
-  virtual TimePoint now() const = 0;
-  virtual WallTime wall_now() const = 0;
   virtual std::unique_ptr<Timer> make_timer() = 0;
   virtual void post(std::function<void()> work) = 0;  // runs soon, on the loop
 
