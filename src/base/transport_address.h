@@ -33,6 +33,8 @@ class IpAddress {
   bool is_v6() const { return !v4_; }
   // 4 or 16 octets, network byte order, borrowed from this object.
   Bytes octets() const { return Bytes{octets_}.first(v4_ ? 4 : 16); }
+  // The same with zeros behind an IPv4 address, for tables that hash a fixed number of octets.
+  const std::array<std::uint8_t, 16>& padded_octets() const { return octets_; }
 
   bool is_unspecified() const;
   bool is_loopback() const;

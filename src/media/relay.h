@@ -18,25 +18,29 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "base/transport_address.h"
+#include "media/deadlines.h"
+#include "media/flow_table.h"
+#include "media/holding_pool.h"
 #include "media/media.h"
+#include "media/please_limiter.h"
+#include "media/port_component.h"
+#include "media/prober.h"
+#include "media/socket_id.h"
 
 namespace sallyport::media {
-
-// A UDP socket of the relay's owner. Small numbers, since the relay indexes by them: below
-// kMaxSockets. The owner may use a number again once nothing in the relay uses it.
-using SocketId = Id<struct SocketTag, std::uint32_t>;
-constexpr std::uint32_t kMaxSockets = 1U << 18U;
 
 // Octets that must be writable before every datagram handed to on_datagram: a header may be put
 // before it in place.
@@ -59,7 +63,7 @@ class Sender {
   virtual void send_copy(SocketId from, const TransportAddress& to, std::uint8_t dscp,
                          Bytes datagram) = 0;
 };
-constexpr std::size_t kMaxCopied = 1536;
+constexpr std::size_t kMaxCopied = HoldingPool::kSlotSize;
 
 // Why a datagram went nowhere: one counter each.
 enum class Drop : std::uint8_t {
@@ -111,7 +115,7 @@ class Relay {
   Relay(const RelayOptions& options, Random& random, OnEvent on_event);
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
-  ~Relay();
+  ~Relay() = default;
 
   // X, Y: a socket at which awaiting flows are probed and sent to. Which is which does not matter:
   // the token in a probe tells the component, so that one socket can serve both (one-port mode).
@@ -124,8 +128,7 @@ class Relay {
   Result<void> add_port(MediaId id, std::span<const SocketId> sockets, std::uint8_t dscp);
   // Probing: one socket for each component, and spec.server. Awaiting: no sockets. BadValue also
   // when an awaiting flow's token is in use.
-  Result<void> add_flow(MediaId id, const FlowSpec& spec, std::span<const SocketId> sockets,
-                        TimePoint now);
+  Result<void> add_flow(MediaId id, const FlowSpec& spec, std::span<const SocketId> sockets);
 
   // The rest ignore ids that are not there.
   //
@@ -150,12 +153,97 @@ class Relay {
   void on_time(TimePoint now, Sender& sender);
   std::optional<TimePoint> next_deadline() const;
 
-  const Totals& totals() const;
-  std::size_t ends() const;
+  const Totals& totals() const { return totals_; }
+  std::size_t ends() const { return by_id_.size(); }
 
  private:
-  struct Parts;  // keeps the tables, and what they are made of, out of this header
-  std::unique_ptr<Parts> parts_;
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
+  // One component of a flow's probing end.
+  struct ProbingComponent {
+    Prober prober;
+    SocketId socket;
+    TransportAddress server;
+    WaitingLine waiting;
+    bool waited_enough = false;  // packets go out although nothing was confirmed yet
+    ComponentCounts counts;
+  };
+  using PortComponents = std::array<PortComponent, kMaxComponents>;
+  using ProbingComponents = std::array<ProbingComponent, kMaxComponents>;
+  using AwaitingPlaces = std::array<FlowTable::Place, kMaxComponents>;
+
+  struct End {
+    MediaId id;  // 0: free
+    std::uint32_t joined = kNone;
+    std::uint8_t components = 0;
+    std::uint8_t dscp = 0;
+    std::variant<PortComponents, ProbingComponents, AwaitingPlaces> kind;
+  };
+
+  struct SocketUse {
+    enum class Kind : std::uint8_t { None, Server, Port, Probing };
+    Kind kind = Kind::None;
+    std::uint8_t component = 0;
+    std::uint32_t end = kNone;
+  };
+
+  // What one datagram, or one moment, is handled with.
+  struct Turn {
+    TimePoint now;
+    Sender& sender;
+  };
+
+  Result<std::uint32_t> new_end(MediaId id, std::size_t components,
+                                std::span<const SocketId> sockets, std::uint8_t dscp);
+  void use_sockets(std::uint32_t end, SocketUse::Kind kind, std::span<const SocketId> sockets);
+  void free_end(std::uint32_t end);
+  void forget_socket(SocketId socket);
+  Result<AwaitingPlaces> add_awaiting(std::uint32_t end, const FlowSpec& spec);
+  std::uint32_t find(MediaId id) const;
+
+  void on_server_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
+                          Turn& turn);
+  void on_probe(SocketId socket, const TransportAddress& source, Bytes datagram, Turn& turn);
+  void on_unknown_source(SocketId socket, const TransportAddress& source, Bytes datagram,
+                         Turn& turn);
+  void on_port_datagram(const SocketUse& use, const TransportAddress& source, MutableBytes datagram,
+                        Turn& turn);
+  void on_probing_datagram(const SocketUse& use, const TransportAddress& source,
+                           MutableBytes datagram, Turn& turn);
+  void on_confirmation(const SocketUse& use, Bytes datagram, Turn& turn);
+  void on_probe_please(const SocketUse& use, Bytes datagram, Turn& turn);
+
+  // `datagram` arrived at that end; it goes to the end that it is joined to.
+  void forward(std::uint32_t end, std::uint8_t component, MutableBytes datagram, Turn& turn);
+  void send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn& turn);
+  void send_on_awaiting(End& to, std::uint8_t component, MutableBytes datagram, Turn& turn);
+  void send_on_probing(std::uint32_t end, std::uint8_t component, MutableBytes datagram,
+                       Turn& turn);
+  void let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn);  // what waits
+  void let_go(AwaitingComponent& flow, Turn& turn);
+  void drop_waiting(WaitingLine& line);
+
+  void on_probing_time(std::uint32_t end, std::uint8_t component, Turn& turn);
+  void on_awaiting_time(AwaitingComponent& flow, TimePoint now);
+  void rearm(std::uint32_t end, std::uint8_t component);
+
+  void drop(Drop why) { ++totals_.drops[static_cast<std::size_t>(why)]; }
+  void drop(const Error& malformed);
+  void tell(std::uint32_t end, EventKind kind, std::uint8_t component,
+            const TransportAddress& source = {});
+
+  RelayOptions options_;
+  OnEvent on_event_;
+  TagMaker tags_;
+  FlowTable flows_;
+  HoldingPool holding_;
+  PleaseLimiter pleases_;
+  Deadlines deadlines_;  // by deadline_key()
+  std::vector<End> ends_;
+  std::vector<std::uint32_t> free_ends_;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> by_id_;
+  std::vector<SocketUse> sockets_;  // by SocketId
+  Totals totals_;
 };
 
 }  // namespace sallyport::media

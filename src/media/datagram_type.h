@@ -1,0 +1,25 @@
+// The first octet of what agent and server send each other over UDP. RFC 9443 section 2 leaves 4 to
+// 15 to nobody: what begins so is ours, and everything else is a terminal's own packet (RTP and
+// RTCP 128 to 191, STUN 0 to 3, ZRTP 16 to 19, DTLS 20 to 63, ...), so both share one port.
+// Used by the relay, the carriages and the formats (probe.h, escape.h); values only.
+#pragma once
+
+#include <cstdint>
+
+namespace sallyport::media {
+
+enum class DatagramType : std::uint8_t {
+  Tagged = 4,        // escape.h: a terminal's packet behind a short header
+  Probe = 8,         // probe.h
+  Confirmation = 9,  // probe.h
+  ProbePlease = 10,  // probe.h
+};
+
+constexpr std::uint8_t kFirstOfOurs = 4;
+constexpr std::uint8_t kLastOfOurs = 15;
+
+constexpr bool is_ours(std::uint8_t first_octet) {
+  return first_octet >= kFirstOfOurs && first_octet <= kLastOfOurs;
+}
+
+}  // namespace sallyport::media

@@ -1,0 +1,50 @@
+// One component of a port: where it sends, and whose packets it takes. Media is accepted from where
+// the signalling says, or, where that is known to be untrue (the far side is behind a NAT), from
+// the first source whose packet could be this media; then only from there, until the signalling
+// names another address. Used by Relay, on its thread.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/transport_address.h"
+#include "media/media.h"
+#include "media/socket_id.h"
+
+namespace sallyport::media {
+
+// Whether a datagram could be RTP or RTCP (RFC 3550), or what comes with them on one port: STUN
+// (RFC 8489), DTLS (RFC 6347), ZRTP (RFC 6189).
+bool plausible_rtp(Bytes datagram);
+
+class PortComponent {
+ public:
+  enum class Verdict : std::uint8_t { Taken, WrongSource, Implausible, NoRemote };
+
+  PortComponent() = default;
+  explicit PortComponent(SocketId socket) : socket_(socket) {}
+
+  // A changed address, or another rule, opens a lock on a learnt source.
+  void set_remote(const TransportAddress& address, Accept accept, bool rtp);
+
+  Verdict judge(const TransportAddress& source, Bytes datagram) {
+    if (locked_) return source == learnt_ ? Verdict::Taken : Verdict::WrongSource;
+    return judge_unlocked(source, datagram);
+  }
+  // Where this port sends; port 0: nowhere.
+  const TransportAddress& target() const { return locked_ ? learnt_ : remote_; }
+  SocketId socket() const { return socket_; }
+
+  bool told_first_packet = false;  // the relay's
+  ComponentCounts counts;
+
+ private:
+  Verdict judge_unlocked(const TransportAddress& source, Bytes datagram);
+
+  SocketId socket_;
+  TransportAddress remote_;
+  TransportAddress learnt_;
+  Accept accept_ = Accept::SignalledAddress;
+  bool rtp_ = true;
+  bool locked_ = false;  // on learnt_
+};
+
+}  // namespace sallyport::media

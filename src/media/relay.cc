@@ -1,0 +1,607 @@
+#include "media/relay.h"
+
+#include <algorithm>
+
+#include "media/carriage_bound.h"
+#include "media/datagram_type.h"
+
+namespace sallyport::media {
+namespace {
+
+static_assert(BoundCarriage::kOverhead <= kHeadroom);
+
+// path_changed: so many flows are probed in a millisecond, not all of an agent's at once.
+constexpr std::size_t kProbesPerMillisecond = 32;
+
+constexpr std::uint32_t deadline_key(std::uint32_t end, std::uint8_t component) {
+  return end * kMaxComponents + component;
+}
+
+void count_in(ComponentCounts& counts, Bytes datagram) {
+  ++counts.packets_in;
+  counts.octets_in += datagram.size();
+}
+void count_out(ComponentCounts& counts, Bytes datagram) {
+  ++counts.packets_out;
+  counts.octets_out += datagram.size();
+}
+
+}  // namespace
+
+std::string_view name(Drop drop) {
+  switch (drop) {
+    case Drop::Runt:
+      return "runt";
+    case Drop::UnknownSocket:
+      return "unknown_socket";
+    case Drop::UnknownSource:
+      return "unknown_source";
+    case Drop::UnknownToken:
+      return "unknown_token";
+    case Drop::BadTag:
+      return "bad_tag";
+    case Drop::Replayed:
+      return "replayed";
+    case Drop::Unsupported:
+      return "unsupported";
+    case Drop::WrongSource:
+      return "wrong_source";
+    case Drop::Implausible:
+      return "implausible";
+    case Drop::NoRemote:
+      return "no_remote";
+    case Drop::NoComponent:
+      return "no_component";
+    case Drop::Unjoined:
+      return "unjoined";
+    case Drop::HeldTooLong:
+      return "held_too_long";
+    case Drop::NoRoom:
+      return "no_room";
+  }
+  return "unknown";
+}
+
+Relay::Relay(const RelayOptions& options, Random& random, OnEvent on_event)
+    : options_(options),
+      on_event_(std::move(on_event)),
+      flows_(random),
+      holding_(options.holding_slots),
+      pleases_(options.pleases_per_second) {}
+
+// ---- Commands ----
+
+Result<void> Relay::add_server_socket(SocketId socket) {
+  if (socket.value == 0 || socket.value >= kMaxSockets)
+    return fail(Errc::BadValue, "socket number out of range");
+  if (socket.value >= sockets_.size()) sockets_.resize(socket.value + 1);
+  SocketUse& use = sockets_[socket.value];
+  if (use.kind != SocketUse::Kind::None) return fail(Errc::BadValue, "socket in use");
+  use.kind = SocketUse::Kind::Server;
+  return {};
+}
+
+void Relay::remove_server_socket(SocketId socket) {
+  if (socket.value >= sockets_.size()) return;
+  if (sockets_[socket.value].kind != SocketUse::Kind::Server) return;
+  sockets_[socket.value] = {};
+  for (FlowTable::Place place = 0; place < flows_.places(); ++place)
+    if (flows_[place].used && flows_[place].socket == socket) flows_.release(place);
+}
+
+Result<void> Relay::add_port(MediaId id, std::span<const SocketId> sockets, std::uint8_t dscp) {
+  const auto end = new_end(id, sockets.size(), sockets, dscp);
+  if (!end) return tl::make_unexpected(end.error());
+  PortComponents components;
+  for (std::size_t i = 0; i < sockets.size(); ++i) components.at(i) = PortComponent{sockets[i]};
+  ends_[*end].kind = components;
+  use_sockets(*end, SocketUse::Kind::Port, sockets);
+  return {};
+}
+
+Result<void> Relay::add_flow(MediaId id, const FlowSpec& spec, std::span<const SocketId> sockets) {
+  const bool probing = spec.end == FlowEnd::Probing;
+  const std::size_t count = spec.components.size();
+  if (sockets.size() != (probing ? count : 0) || (probing && spec.server.size() != count))
+    return fail(Errc::BadValue, "a socket and a server address for each component");
+  const auto end = new_end(id, count, sockets, spec.dscp);
+  if (!end) return tl::make_unexpected(end.error());
+  if (!probing) {
+    const auto places = add_awaiting(*end, spec);
+    if (!places) {
+      free_end(*end);
+      return tl::make_unexpected(places.error());
+    }
+    ends_[*end].kind = *places;
+    return {};
+  }
+  ProbingComponents components;
+  for (std::size_t i = 0; i < count; ++i) {
+    components.at(i).prober = Prober{spec.components[i], spec.keepalive};
+    components.at(i).socket = sockets[i];
+    components.at(i).server = spec.server[i];
+  }
+  ends_[*end].kind = components;
+  use_sockets(*end, SocketUse::Kind::Probing, sockets);
+  return {};
+}
+
+Result<Relay::AwaitingPlaces> Relay::add_awaiting(std::uint32_t end, const FlowSpec& spec) {
+  AwaitingPlaces places{};
+  for (std::size_t i = 0; i < spec.components.size(); ++i) {
+    const auto place = flows_.add(spec.components[i], end, static_cast<std::uint8_t>(i));
+    if (!place) {
+      for (std::size_t added = 0; added < i; ++added) flows_.remove(places.at(added));
+      return tl::make_unexpected(place.error());
+    }
+    places.at(i) = *place;
+  }
+  return places;
+}
+
+Result<std::uint32_t> Relay::new_end(MediaId id, std::size_t components,
+                                     std::span<const SocketId> sockets, std::uint8_t dscp) {
+  if (!id || by_id_.contains(id.value)) return fail(Errc::BadValue, "id in use");
+  if (components < 1 || components > kMaxComponents)
+    return fail(Errc::BadValue, "an end has one or two components");
+  if (by_id_.size() >= options_.max_ends) return fail(Errc::Exhausted, "media ends");
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    const std::uint32_t socket = sockets[i].value;
+    if (socket == 0 || socket >= kMaxSockets || (i == 1 && sockets[0] == sockets[1]))
+      return fail(Errc::BadValue, "socket number");
+    if (socket < sockets_.size() && sockets_[socket].kind != SocketUse::Kind::None)
+      return fail(Errc::BadValue, "socket in use");
+  }
+  if (free_ends_.empty()) {
+    free_ends_.push_back(static_cast<std::uint32_t>(ends_.size()));
+    ends_.emplace_back();
+    deadlines_.reserve(ends_.size() * kMaxComponents);
+  }
+  const std::uint32_t end = free_ends_.back();
+  free_ends_.pop_back();
+  by_id_.emplace(id.value, end);
+  ends_[end].id = id;
+  ends_[end].components = static_cast<std::uint8_t>(components);
+  ends_[end].dscp = dscp;
+  return end;
+}
+
+void Relay::use_sockets(std::uint32_t end, SocketUse::Kind kind,
+                        std::span<const SocketId> sockets) {
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    const std::uint32_t socket = sockets[i].value;
+    if (socket >= sockets_.size()) sockets_.resize(socket + 1);
+    sockets_[socket] = {kind, static_cast<std::uint8_t>(i), end};
+  }
+}
+
+void Relay::free_end(std::uint32_t end) {
+  by_id_.erase(ends_[end].id.value);
+  ends_[end] = End{};
+  free_ends_.push_back(end);
+}
+
+std::uint32_t Relay::find(MediaId id) const {
+  const auto it = by_id_.find(id.value);
+  return it == by_id_.end() ? kNone : it->second;
+}
+
+void Relay::set_remote(MediaId id, const RemoteSpec& remote, TimePoint now) {
+  const std::uint32_t found = find(id);
+  if (found == kNone) return;
+  End& end = ends_[found];
+  const std::size_t count = std::min<std::size_t>(end.components, remote.addresses.size());
+  if (auto* port = std::get_if<PortComponents>(&end.kind)) {
+    for (std::size_t i = 0; i < count; ++i)
+      port->at(i).set_remote(remote.addresses[i], remote.accept, remote.rtp);
+  } else if (auto* probing = std::get_if<ProbingComponents>(&end.kind)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      ProbingComponent& flow = probing->at(i);
+      if (flow.server == remote.addresses[i]) continue;
+      flow.server = remote.addresses[i];
+      if (!flow.prober.started()) continue;
+      flow.prober.start(now);
+      rearm(found, static_cast<std::uint8_t>(i));
+    }
+  }
+}
+
+void Relay::join(MediaId a, MediaId b) {
+  const std::uint32_t first = find(a);
+  const std::uint32_t second = find(b);
+  if (first == kNone || second == kNone || first == second) return;
+  leave(a);
+  leave(b);
+  ends_[first].joined = second;
+  ends_[second].joined = first;
+}
+
+void Relay::leave(MediaId id) {
+  const std::uint32_t end = find(id);
+  if (end == kNone || ends_[end].joined == kNone) return;
+  ends_[ends_[end].joined].joined = kNone;
+  ends_[end].joined = kNone;
+}
+
+void Relay::probe(MediaId id, TimePoint now) {
+  const std::uint32_t end = find(id);
+  if (end == kNone) return;
+  auto* probing = std::get_if<ProbingComponents>(&ends_[end].kind);
+  if (probing == nullptr) return;
+  for (std::uint8_t i = 0; i < ends_[end].components; ++i) {
+    probing->at(i).prober.start(now);
+    rearm(end, i);
+  }
+}
+
+void Relay::path_changed(TimePoint now) {
+  std::size_t started = 0;
+  for (std::uint32_t end = 0; end < ends_.size(); ++end) {
+    auto* probing = std::get_if<ProbingComponents>(&ends_[end].kind);
+    if (probing == nullptr) continue;
+    for (std::uint8_t i = 0; i < ends_[end].components; ++i) {
+      Prober& prober = probing->at(i).prober;
+      if (!prober.started()) continue;
+      prober.start(now + milliseconds{started++ / kProbesPerMillisecond});
+      rearm(end, i);
+    }
+  }
+}
+
+void Relay::close(MediaId id) {
+  const std::uint32_t end = find(id);
+  if (end == kNone) return;
+  leave(id);
+  const std::uint8_t count = ends_[end].components;
+  for (std::uint8_t i = 0; i < count; ++i) deadlines_.disarm(deadline_key(end, i));
+  if (auto* port = std::get_if<PortComponents>(&ends_[end].kind)) {
+    for (std::uint8_t i = 0; i < count; ++i) forget_socket(port->at(i).socket());
+  } else if (auto* probing = std::get_if<ProbingComponents>(&ends_[end].kind)) {
+    for (std::uint8_t i = 0; i < count; ++i) {
+      drop_waiting(probing->at(i).waiting);
+      forget_socket(probing->at(i).socket);
+    }
+  } else {
+    for (std::uint8_t i = 0; i < count; ++i) {
+      const FlowTable::Place place = std::get<AwaitingPlaces>(ends_[end].kind).at(i);
+      drop_waiting(flows_[place].waiting);
+      flows_.remove(place);
+    }
+  }
+  free_end(end);
+}
+
+void Relay::forget_socket(SocketId socket) { sockets_[socket.value] = {}; }
+
+std::optional<Counts> Relay::count(MediaId id) const {
+  const std::uint32_t found = find(id);
+  if (found == kNone) return std::nullopt;
+  const End& end = ends_[found];
+  Counts out;
+  for (std::uint8_t i = 0; i < end.components; ++i) {
+    if (const auto* port = std::get_if<PortComponents>(&end.kind))
+      out.components.push_back(port->at(i).counts);
+    else if (const auto* probing = std::get_if<ProbingComponents>(&end.kind))
+      out.components.push_back(probing->at(i).counts);
+    else
+      out.components.push_back(flows_[std::get<AwaitingPlaces>(end.kind).at(i)].counts);
+  }
+  return out;
+}
+
+// ---- The packet path: in ----
+
+void Relay::on_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
+                        TimePoint now, Sender& sender) {
+  ++totals_.received;
+  if (datagram.empty()) return drop(Drop::Runt);
+  if (socket.value >= sockets_.size()) return drop(Drop::UnknownSocket);
+  Turn turn{now, sender};
+  const SocketUse use = sockets_[socket.value];
+  switch (use.kind) {
+    case SocketUse::Kind::None:
+      return drop(Drop::UnknownSocket);
+    case SocketUse::Kind::Server:
+      return on_server_datagram(socket, source, datagram, turn);
+    case SocketUse::Kind::Port:
+      return on_port_datagram(use, source, datagram, turn);
+    case SocketUse::Kind::Probing:
+      return on_probing_datagram(use, source, datagram, turn);
+  }
+}
+
+void Relay::on_server_datagram(SocketId socket, const TransportAddress& source,
+                               MutableBytes datagram, Turn& turn) {
+  const auto type = static_cast<DatagramType>(datagram.front());
+  if (type == DatagramType::Probe) return on_probe(socket, source, datagram, turn);
+  if (is_ours(datagram.front()) && type != DatagramType::Tagged) return drop(Drop::Unsupported);
+  const FlowTable::Place place = flows_.find(socket, source);
+  if (place == PlaceIndex::kNone) return on_unknown_source(socket, source, datagram, turn);
+  const auto inner = BoundCarriage::unwrap(datagram);
+  if (!inner) return drop(inner.error());
+  AwaitingComponent& flow = flows_[place];
+  count_in(flow.counts, *inner);
+  forward(flow.end, flow.component, *inner, turn);
+}
+
+void Relay::on_probe(SocketId socket, const TransportAddress& source, Bytes datagram, Turn& turn) {
+  const auto probe = parse_probe(datagram);
+  if (!probe) return drop(probe.error());
+  const FlowTable::OnProbe done = flows_.on_probe(socket, source, *probe, datagram, turn.now);
+  if (done.place == PlaceIndex::kNone) return drop(Drop::UnknownToken);
+  AwaitingComponent& flow = flows_[done.place];
+  switch (done.outcome) {
+    case FlowTable::Outcome::UnknownToken:
+      return drop(Drop::UnknownToken);
+    case FlowTable::Outcome::BadTag:
+      ++flow.counts.refused;
+      return drop(Drop::BadTag);
+    case FlowTable::Outcome::Replayed:
+      ++flow.counts.refused;
+      return drop(Drop::Replayed);
+    case FlowTable::Outcome::Bound:
+    case FlowTable::Outcome::Moved:
+      tell(flow.end,
+           done.outcome == FlowTable::Outcome::Bound ? EventKind::FlowBound : EventKind::FlowMoved,
+           flow.component, source);
+      break;
+    case FlowTable::Outcome::Confirmed:
+    case FlowTable::Outcome::Challenged:
+      break;
+  }
+  ++totals_.handled;
+  ++totals_.confirmations_sent;
+  turn.sender.send_copy(socket, source, ends_[flow.end].dscp, done.confirmation);
+  if (flow.bound()) let_go(flow, turn);
+}
+
+void Relay::on_unknown_source(SocketId socket, const TransportAddress& source, Bytes datagram,
+                              Turn& turn) {
+  drop(Drop::UnknownSource);
+  // Never more than what caused it; and what could itself be such an answer does not come here.
+  if (datagram.size() < kProbePleaseSize ||
+      !pleases_.permits(flows_.source_hash(socket, source), turn.now))
+    return;
+  ++totals_.probe_pleases_sent;
+  turn.sender.send_copy(socket, source, 0, encode_probe_please());
+}
+
+void Relay::on_port_datagram(const SocketUse& use, const TransportAddress& source,
+                             MutableBytes datagram, Turn& turn) {
+  PortComponent& port = std::get<PortComponents>(ends_[use.end].kind).at(use.component);
+  switch (port.judge(source, datagram)) {
+    case PortComponent::Verdict::WrongSource:
+      ++port.counts.refused;
+      return drop(Drop::WrongSource);
+    case PortComponent::Verdict::Implausible:
+      ++port.counts.refused;
+      return drop(Drop::Implausible);
+    case PortComponent::Verdict::NoRemote:
+      ++port.counts.refused;
+      return drop(Drop::NoRemote);
+    case PortComponent::Verdict::Taken:
+      break;
+  }
+  count_in(port.counts, datagram);
+  if (!port.told_first_packet) {
+    port.told_first_packet = true;
+    tell(use.end, EventKind::FirstPacket, use.component, source);
+  }
+  forward(use.end, use.component, datagram, turn);
+}
+
+void Relay::on_probing_datagram(const SocketUse& use, const TransportAddress& source,
+                                MutableBytes datagram, Turn& turn) {
+  ProbingComponent& flow = std::get<ProbingComponents>(ends_[use.end].kind).at(use.component);
+  if (source != flow.server) {
+    ++flow.counts.refused;
+    return drop(Drop::WrongSource);
+  }
+  const auto type = static_cast<DatagramType>(datagram.front());
+  if (type == DatagramType::Confirmation) return on_confirmation(use, datagram, turn);
+  if (type == DatagramType::ProbePlease) return on_probe_please(use, datagram, turn);
+  if (is_ours(datagram.front()) && type != DatagramType::Tagged) return drop(Drop::Unsupported);
+  const auto inner = BoundCarriage::unwrap(datagram);
+  if (!inner) return drop(inner.error());
+  count_in(flow.counts, *inner);
+  if (flow.prober.on_received(turn.now)) rearm(use.end, use.component);
+  forward(use.end, use.component, *inner, turn);
+}
+
+void Relay::on_confirmation(const SocketUse& use, Bytes datagram, Turn& turn) {
+  const auto confirmation = parse_confirmation(datagram);
+  if (!confirmation) return drop(confirmation.error());
+  End& end = ends_[use.end];
+  ProbingComponent& flow = std::get<ProbingComponents>(end.kind).at(use.component);
+  switch (flow.prober.on_confirmation(*confirmation, datagram, turn.now, tags_)) {
+    case Prober::Outcome::BadTag:
+      ++flow.counts.refused;
+      return drop(Drop::BadTag);
+    case Prober::Outcome::Replayed:
+      ++flow.counts.refused;
+      return drop(Drop::Replayed);
+    case Prober::Outcome::Confirmed:
+      tell(use.end, EventKind::FlowBound, use.component, flow.server);
+      let_go(flow, end.dscp, turn);
+      break;
+    case Prober::Outcome::Reconfirmed:
+    case Prober::Outcome::Challenged:
+      break;
+  }
+  ++totals_.handled;
+  on_probing_time(use.end, use.component, turn);
+}
+
+void Relay::on_probe_please(const SocketUse& use, Bytes datagram, Turn& turn) {
+  if (const auto parsed = parse_probe_please(datagram); !parsed) return drop(parsed.error());
+  std::get<ProbingComponents>(ends_[use.end].kind)
+      .at(use.component)
+      .prober.on_probe_please(turn.now);
+  ++totals_.handled;
+  on_probing_time(use.end, use.component, turn);
+}
+
+// ---- The packet path: out ----
+
+void Relay::forward(std::uint32_t end, std::uint8_t component, MutableBytes datagram, Turn& turn) {
+  const std::uint32_t joined = ends_[end].joined;
+  if (joined == kNone) return drop(Drop::Unjoined);
+  End& to = ends_[joined];
+  if (component >= to.components) return drop(Drop::NoComponent);
+  if (std::holds_alternative<PortComponents>(to.kind))
+    return send_from_port(to, component, datagram, turn);
+  if (std::holds_alternative<AwaitingPlaces>(to.kind))
+    return send_on_awaiting(to, component, datagram, turn);
+  send_on_probing(joined, component, datagram, turn);
+}
+
+void Relay::send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn& turn) {
+  PortComponent& port = std::get<PortComponents>(to.kind).at(component);
+  if (port.target().port == 0) return drop(Drop::NoRemote);
+  count_out(port.counts, datagram);
+  ++totals_.relayed;
+  turn.sender.send(port.socket(), port.target(), to.dscp, datagram);
+}
+
+void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datagram, Turn& turn) {
+  AwaitingComponent& flow = flows_[std::get<AwaitingPlaces>(to.kind).at(component)];
+  const MutableBytes wrapped = BoundCarriage::wrap(datagram);
+  if (flow.bound()) {
+    count_out(flow.counts, datagram);
+    ++totals_.relayed;
+    return turn.sender.send(flow.socket, flow.source, to.dscp, wrapped);
+  }
+  if (!flow.asked_probe) {
+    flow.asked_probe = true;
+    tell(flow.end, EventKind::WantsProbe, component);
+  }
+  // The newest are worth most: they are what a listener hears next.
+  if (flow.waiting.count == kMostWaiting) {
+    holding_.drop_oldest(flow.waiting);
+    --totals_.waiting;
+    drop(Drop::HeldTooLong);
+  }
+  if (!holding_.hold(flow.waiting, wrapped, turn.now)) return drop(Drop::NoRoom);
+  ++totals_.waiting;
+  if (flow.waiting.count == 1)
+    deadlines_.arm(deadline_key(flow.end, component), turn.now + kLongestWait);
+}
+
+void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBytes datagram,
+                            Turn& turn) {
+  End& to = ends_[end];
+  ProbingComponent& flow = std::get<ProbingComponents>(to.kind).at(component);
+  // The probe goes ahead of the packet.
+  if (flow.prober.on_local_packet(turn.now)) on_probing_time(end, component, turn);
+  const MutableBytes wrapped = BoundCarriage::wrap(datagram);
+  if (!flow.prober.was_confirmed() && !flow.waited_enough) {
+    if (holding_.hold(flow.waiting, wrapped, turn.now)) {
+      ++totals_.waiting;
+      if (flow.waiting.count == 1) rearm(end, component);
+      return;
+    }
+    let_go(flow, to.dscp, turn);  // no more room to wait: this one goes too, in its turn
+    flow.waited_enough = true;
+  }
+  count_out(flow.counts, datagram);
+  ++totals_.relayed;
+  turn.sender.send(flow.socket, flow.server, to.dscp, wrapped);
+}
+
+void Relay::let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn) {
+  while (!flow.waiting.empty()) {
+    const Bytes packet = holding_.oldest(flow.waiting);
+    count_out(flow.counts, packet);
+    --totals_.waiting;
+    ++totals_.relayed;
+    turn.sender.send_copy(flow.socket, flow.server, dscp, packet);
+    holding_.drop_oldest(flow.waiting);
+  }
+}
+
+void Relay::let_go(AwaitingComponent& flow, Turn& turn) {
+  while (!flow.waiting.empty()) {
+    const Bytes packet = holding_.oldest(flow.waiting);
+    count_out(flow.counts, packet);
+    --totals_.waiting;
+    ++totals_.relayed;
+    turn.sender.send_copy(flow.socket, flow.source, ends_[flow.end].dscp, packet);
+    holding_.drop_oldest(flow.waiting);
+  }
+}
+
+void Relay::drop_waiting(WaitingLine& line) {
+  for (; !line.empty(); holding_.drop_oldest(line)) {
+    --totals_.waiting;
+    drop(Drop::HeldTooLong);
+  }
+}
+
+// ---- Time ----
+
+std::optional<TimePoint> Relay::next_deadline() const { return deadlines_.next(); }
+
+void Relay::on_time(TimePoint now, Sender& sender) {
+  Turn turn{now, sender};
+  while (const auto key = deadlines_.expire(now)) {
+    const std::uint32_t end = *key / kMaxComponents;
+    const auto component = static_cast<std::uint8_t>(*key % kMaxComponents);
+    if (const auto* awaiting = std::get_if<AwaitingPlaces>(&ends_[end].kind))
+      on_awaiting_time(flows_[awaiting->at(component)], now);
+    else
+      on_probing_time(end, component, turn);
+  }
+}
+
+void Relay::on_probing_time(std::uint32_t end, std::uint8_t component, Turn& turn) {
+  End& to = ends_[end];
+  ProbingComponent& flow = std::get<ProbingComponents>(to.kind).at(component);
+  const Prober::Due due = flow.prober.on_time(turn.now);
+  if (due.probe) {
+    ++totals_.probes_sent;
+    turn.sender.send_copy(flow.socket, flow.server, to.dscp,
+                          flow.prober.next_probe(turn.now, tags_));
+  }
+  if (due.silent) tell(end, EventKind::Silent, component);
+  if (due.unconfirmed) tell(end, EventKind::Unconfirmed, component);
+  if (!flow.waiting.empty() && turn.now - holding_.oldest_since(flow.waiting) >= kLongestWait) {
+    flow.waited_enough = true;
+    let_go(flow, to.dscp, turn);
+  }
+  rearm(end, component);
+}
+
+void Relay::on_awaiting_time(AwaitingComponent& flow, TimePoint now) {
+  while (!flow.waiting.empty() && now - holding_.oldest_since(flow.waiting) >= kLongestWait) {
+    holding_.drop_oldest(flow.waiting);
+    --totals_.waiting;
+    drop(Drop::HeldTooLong);
+  }
+  if (!flow.waiting.empty())
+    deadlines_.arm(deadline_key(flow.end, flow.component),
+                   holding_.oldest_since(flow.waiting) + kLongestWait);
+}
+
+void Relay::rearm(std::uint32_t end, std::uint8_t component) {
+  const ProbingComponent& flow = std::get<ProbingComponents>(ends_[end].kind).at(component);
+  std::optional<TimePoint> due = flow.prober.deadline();
+  if (!flow.waiting.empty()) {
+    const TimePoint enough = holding_.oldest_since(flow.waiting) + kLongestWait;
+    due = due ? std::min(*due, enough) : enough;
+  }
+  if (due)
+    deadlines_.arm(deadline_key(end, component), *due);
+  else
+    deadlines_.disarm(deadline_key(end, component));
+}
+
+void Relay::drop(const Error& malformed) {
+  drop(malformed.code == Errc::Truncated ? Drop::Runt : Drop::Unsupported);
+}
+
+void Relay::tell(std::uint32_t end, EventKind kind, std::uint8_t component,
+                 const TransportAddress& source) {
+  on_event_(ends_[end].id, Event{.kind = kind, .component = component, .source = source});
+}
+
+}  // namespace sallyport::media
