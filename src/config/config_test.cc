@@ -1,12 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "config/credentials.h"
 #include "config/load.h"
 
 namespace sallyport::config {
@@ -188,17 +186,20 @@ TEST_F(Config, EnvironmentOverridesTheFileAndFlagsOverrideBoth) {
 }
 
 TEST_F(Config, UnknownEnvironmentAndFlagsAreRefused) {
-  const auto loaded =
-      load_server({write(""),
-                   {{"SALLYPORT_MEDIA_XX", "1"}, {"SALLYPORT_POLICY_MAX_SOCKETS", "5"}},
-                   {"media.xx=1", "media.x", "media.x=yes"}});
+  const auto loaded = load_server({write(""),
+                                   {{"SALLYPORT_MEDIA_XX", "1"},
+                                    {"SALLYPORT_POLICY_MAX_SOCKETS", "5"},
+                                    {"SALLYPORT_OF_SOMEONE_ELSE", "1"}},
+                                   {"media.xx=1", "media.x", "media.x=yes"}});
   std::vector<std::string> told;
   for (const Problem& problem : loaded.problems) told.push_back(problem.to_string());
   // policy.max_sockets is a key of the agent's, whose environment this may be as well.
-  EXPECT_THAT(told, ElementsAre("environment SALLYPORT_MEDIA_XX: no such key",
-                                "--set media.xx: unknown key 'media.xx' (did you mean 'media.x'?)",
-                                "--set media.x: not KEY=VALUE",
-                                "--set media.x: media.x: expected an integer, found a string"));
+  EXPECT_THAT(
+      told,
+      ElementsAre("environment SALLYPORT_MEDIA_XX: no such key (did you mean SALLYPORT_MEDIA_X?)",
+                  "--set media.xx: unknown key 'media.xx' (did you mean 'media.x'?)",
+                  "--set media.x: not KEY=VALUE",
+                  "--set media.x: media.x: expected an integer, found a string"));
 }
 
 TEST_F(Config, AListInAFileReplacesTheDefault) {
@@ -224,25 +225,6 @@ TEST_F(Config, AdvertisedAddressesComeFromTheRouteUnlessConfigured) {
   config.address.allow_private_advertised = true;
   EXPECT_THAT(advertised_addresses(config, {closed}, problems), ElementsAre(closed));
   EXPECT_THAT(problems, IsEmpty());
-}
-
-TEST_F(Config, CredentialsAreReadFromAFileOfTheOwnerOnly) {
-  const std::string file = folder_ + "/credentials";
-  std::ofstream{file} << "# ours\nalice  alice-auth  s3#cret\n\nbob bob\n";
-  ::chmod(file.c_str(), 0640);
-  Problems problems;
-  EXPECT_THAT(read_credentials(file, problems), IsEmpty());
-  ASSERT_EQ(problems.size(), 1U);
-  EXPECT_THAT(problems[0].to_string(), HasSubstr("chmod 600"));
-
-  problems.clear();
-  ::chmod(file.c_str(), 0600);
-  const auto read = read_credentials(file, problems);
-  ASSERT_EQ(read.count("alice"), 1U);
-  EXPECT_EQ(read.at("alice").name, "alice-auth");
-  EXPECT_EQ(read.at("alice").password, "s3#cret");
-  ASSERT_EQ(problems.size(), 1U);
-  EXPECT_EQ(problems[0].to_string(), file + ":4:1: not \"user authentication-name password\"");
 }
 
 TEST(Quantity, IsReadAndWrittenWithItsUnit) {

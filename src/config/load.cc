@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -31,6 +32,20 @@ std::string read_file(const std::string& path, bool must_exist, Problems& proble
   return text;
 }
 
+// The key that a variable nearly names, two slips at most. Others that
+// begin with SALLYPORT_ belong to whoever set them.
+std::string nearest_by_environment(const Schema& schema, const std::string& name) {
+  std::string path = name.substr(std::string_view{"SALLYPORT_"}.size());
+  std::transform(path.begin(), path.end(), path.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const Key& key : schema.keys()) {
+    std::string flat = key.path;
+    std::replace(flat.begin(), flat.end(), '.', '_');
+    if (edit_distance(path, flat) <= 2) return environment_name(key.path);
+  }
+  return {};
+}
+
 const Key* find_by_environment(const Schema& schema, const std::string& name) {
   const auto it = std::find_if(schema.keys().begin(), schema.keys().end(),
                                [&](const Key& key) { return environment_name(key.path) == name; });
@@ -52,7 +67,10 @@ Loaded<Config> load(const Sources& sources, const std::string& usual_file, const
     if (const Key* key = find_by_environment(schema, name)) {
       schema.read_text(*key, value, "environment " + name, places, out.problems);
     } else if (find_by_environment(other, name) == nullptr) {
-      out.problems.push_back({"environment " + name, {}, "no such key"});
+      const std::string nearest = nearest_by_environment(schema, name);
+      if (!nearest.empty())
+        out.problems.push_back(
+            {"environment " + name, {}, "no such key (did you mean " + nearest + "?)"});
     }
   }
   for (const std::string& setting : sources.settings) {

@@ -114,6 +114,10 @@ class Schema {
 const Table* as_table(const Value& value, const std::string& source, Problems& problems);
 const List* as_list(const Value& value, const std::string& source, Problems& problems);
 
+// Slips of the finger from `a` to `b`: letters put in, left out, replaced, or swapped with their
+// neighbour (optimal string alignment).
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 // The name of a key in the environment: "multiplex.listen" is SALLYPORT_MULTIPLEX_LISTEN.
 std::string environment_name(std::string_view path);
 

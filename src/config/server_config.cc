@@ -12,10 +12,6 @@ Schema describe_relay(ServerConfig::Sip::Relay& relay) {
   Schema schema;
   schema.add("registrar", relay.registrar, 5060, "The registrar, host or host:port.");
   schema.add("transport", relay.transport, "\"udp\", \"tcp\" or \"tls\".");
-  schema.add("credentials_file", relay.credentials_file,
-             "File of mode 0600 with lines \"user authentication-name password\": for these users "
-             "the server answers the registrar's challenge itself. Empty: challenges go to the "
-             "phones.");
   return schema;
 }
 
@@ -59,7 +55,7 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
              "Wrong passwords for one user, or from one source, in a minute; further attempts are "
              "refused without being looked at.");
   schema.add_named("sip.relay", sip.relay, describe_relay, "pbx.example.net",
-                   {HostPort{"pbx.example.net", 5060}, edge::Transport::Udp, ""},
+                   {HostPort{"pbx.example.net", 5060}, edge::Transport::Udp},
                    "A domain whose registrations are relayed to a registrar elsewhere, one table "
                    "for each.");
   schema.add_items("sip.routes", sip.routes, describe_route,

@@ -55,13 +55,12 @@ struct ServerConfig {
   } media;
 
   struct Sip {
-    // A domain whose registrations are relayed to a registrar elsewhere.
+    // A domain whose registrations are relayed to a registrar elsewhere. Credentials with which the
+    // server itself answers that registrar's challenges are kept with the users (sallyport user add
+    // --realm).
     struct Relay {
       HostPort registrar;
       edge::Transport transport = edge::Transport::Udp;
-      // Lines "user authentication-name password": the server answers the registrar's challenge
-      // itself for these users. Empty: challenges go to the phones. See config/credentials.h.
-      std::string credentials_file;
       friend bool operator==(const Relay&, const Relay&) = default;
     };
     // Where calls go whose target is registered nowhere here. The longest match wins.
