@@ -1,0 +1,189 @@
+#include "brain/media_paths.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sallyport::brain {
+namespace {
+
+using adapter::Place;
+using media::MediaId;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const TransportAddress kX = *TransportAddress::parse("192.0.2.1:2776");
+const TransportAddress kY = *TransportAddress::parse("192.0.2.1:2777");
+
+// Writes down what it is told, in words.
+class FakeEdge final : public edge::Edge {
+ public:
+  std::vector<std::string> told;
+  std::map<std::uint64_t, media::FlowSpec> flows;
+
+  void listen(edge::ListenerId, const edge::ListenSpec&) override {}
+  void connect(edge::ConnectionId, const edge::ConnectSpec&) override {}
+  void send(edge::ConnectionId, Bytes) override {}
+  void send_datagram(edge::ListenerId, const edge::Addresses&, Bytes) override {}
+  void start_tls(edge::ConnectionId, const edge::TlsSpec&, bool) override {}
+  void half_close(edge::ConnectionId) override {}
+  void pause_reading(edge::ConnectionId, bool) override {}
+  void set_dscp(edge::ConnectionId, edge::Dscp) override {}
+  void close(edge::ConnectionId) override {}
+  void close(edge::ListenerId) override {}
+  void resolve(edge::QueryId, const std::string&, edge::RecordType) override {}
+  void find_local_address(edge::QueryId, const IpAddress&) override {}
+  void open_port(MediaId id, const media::PortSpec&) override { say("port", id); }
+  void open_flow(MediaId id, const media::FlowSpec& spec) override {
+    say(spec.end == media::FlowEnd::Probing ? "probing" : "awaiting", id);
+    flows[id.value] = spec;
+  }
+  void set_remote(MediaId id, const media::RemoteSpec&) override { say("remote", id); }
+  void join(MediaId a, MediaId b) override {
+    told.push_back("join " + std::to_string(a.value) + " " + std::to_string(b.value));
+  }
+  void leave(MediaId id) override { say("leave", id); }
+  void probe(MediaId id) override { say("probe", id); }
+  void close(MediaId id) override { say("close", id); }
+  void count(edge::QueryId, MediaId id) override { say("count", id); }
+
+ private:
+  void say(const char* what, MediaId id) {
+    told.push_back(std::string{what} + " " + std::to_string(id.value));
+  }
+};
+
+class FakeCommands final : public adapter::Commands {
+ public:
+  std::map<Place, FakeEdge> edges;
+  std::uint64_t next = 1;
+  MediaPaths* paths = nullptr;
+
+  TimePoint now() const override { return {}; }
+  WallTime wall_now() const override { return {}; }
+  edge::Edge* edge(Place place) override {
+    const auto it = edges.find(place);
+    return it == edges.end() ? nullptr : &it->second;
+  }
+  std::uint64_t new_id() override { return next++; }
+  TimerId new_timer() override { return {}; }
+  void start_timer(TimerId, Duration) override {}
+  void stop_timer(TimerId) override {}
+  adapter::MediaPaths& media() override { return *paths; }
+};
+
+class MediaPathsTest : public testing::Test {
+ protected:
+  const Place outside_ = Place::outside();
+  const Place site_a_ = Place::inside(AgentId{1});
+  const Place site_b_ = Place::inside(AgentId{2});
+  SeededRandom random_{7};
+  FakeCommands commands_;
+  MediaPaths paths_{{.rtp = {kX}, .rtcp = {kY}}, random_, commands_};
+  std::string failed_;
+
+  void SetUp() override {
+    for (const Place place : {outside_, site_a_, site_b_}) commands_.edges[place];
+  }
+  MediaId open(Place place, unsigned components = 2) {
+    return paths_.open_port(place, {.components = components},
+                            {.on_open = {},
+                             .on_failed = [this](Errc, const std::string& what,
+                                                 adapter::Commands&) { failed_ += what; },
+                             .on_event = {}});
+  }
+  std::vector<std::string> told(Place place) {
+    return std::exchange(commands_.edges[place].told, {});
+  }
+};
+
+TEST_F(MediaPathsTest, JoinsTwoTerminalsOfOneAgentInsideIt) {
+  const MediaId a = open(site_a_);
+  const MediaId b = open(site_a_);
+  paths_.connect(a, b);
+  EXPECT_THAT(told(site_a_), ElementsAre("port 1", "port 2", "join 1 2"));
+  EXPECT_THAT(told(outside_), IsEmpty()) << "nothing of it leaves the private network";
+}
+
+TEST_F(MediaPathsTest, PutsAFlowBetweenAPortInsideAndOneOutside) {
+  const MediaId a = open(site_a_);
+  const MediaId b = open(outside_);
+  paths_.connect(a, b);
+  EXPECT_THAT(told(outside_), ElementsAre("port 2", "awaiting 4", "join 4 2"));
+  EXPECT_THAT(told(site_a_), ElementsAre("port 1", "probing 3", "join 1 3"));
+  const media::FlowSpec& probing = commands_.edges[site_a_].flows[3];
+  const media::FlowSpec& awaiting = commands_.edges[outside_].flows[4];
+  ASSERT_EQ(probing.components.size(), 2U);
+  EXPECT_THAT(probing.server, ElementsAre(kX, kY));
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(probing.components[i].token, awaiting.components[i].token);
+    EXPECT_EQ(probing.components[i].key, awaiting.components[i].key);
+  }
+  EXPECT_NE(probing.components[0].token, probing.components[1].token);
+}
+
+TEST_F(MediaPathsTest, JoinsTheFlowsOfTwoAgentsOutsideWithoutAnyFarSidePort) {
+  const MediaId a = open(site_a_);
+  const MediaId b = open(site_b_);
+  paths_.connect(a, b);
+  EXPECT_THAT(told(outside_), ElementsAre("awaiting 4", "awaiting 6", "join 4 6"));
+  EXPECT_THAT(told(site_b_), ElementsAre("port 2", "probing 5", "join 2 5"));
+}
+
+TEST_F(MediaPathsTest, KeepsTheCallersFlowWhenAnotherBranchAnswers) {
+  const MediaId caller = open(site_a_);
+  const MediaId first = open(site_b_);
+  const MediaId second = open(outside_);
+  paths_.connect(caller, first);
+  told(outside_), told(site_a_), told(site_b_);
+  paths_.connect(caller, second);
+  EXPECT_THAT(told(outside_), ElementsAre("join 5 3"));
+  EXPECT_THAT(told(site_a_), IsEmpty());
+  paths_.close(first);
+  EXPECT_THAT(told(site_b_), ElementsAre("close 6", "close 2"));
+}
+
+TEST_F(MediaPathsTest, ProbesBothSidesWhenMediaCanStartAndWhenPacketsWait) {
+  const MediaId a = open(site_a_);
+  const MediaId b = open(site_b_);
+  paths_.connect(a, b);
+  told(site_a_), told(site_b_);
+  paths_.start(a);
+  EXPECT_THAT(told(site_a_), ElementsAre("probe 3"));
+  EXPECT_THAT(told(site_b_), ElementsAre("probe 5"));
+  paths_.on_media_event(MediaId{6}, {.kind = media::EventKind::WantsProbe});
+  EXPECT_THAT(told(site_b_), ElementsAre("probe 5"));
+}
+
+TEST_F(MediaPathsTest, ReleasesEverythingAtTheEnd) {
+  const MediaId a = open(site_a_);
+  const MediaId b = open(outside_);
+  paths_.connect(a, b);
+  told(outside_), told(site_a_);
+  paths_.close(a);
+  paths_.close(b);
+  EXPECT_THAT(told(site_a_), ElementsAre("close 3", "close 1"));
+  EXPECT_THAT(told(outside_), ElementsAre("close 4", "close 2"));
+  EXPECT_EQ(paths_.ports(), 0U);
+  EXPECT_EQ(paths_.flows(), 0U);
+}
+
+TEST_F(MediaPathsTest, TellsWhoeverWaitsWhenAFlowIsRefusedOrAnEdgeIsLost) {
+  const MediaId a = open(site_a_);
+  const MediaId b = open(outside_);
+  paths_.connect(a, b);
+  EXPECT_TRUE(paths_.on_refused(3, Errc::Exhausted, "no sockets;"));
+  EXPECT_EQ(failed_, "no sockets;");
+  EXPECT_EQ(paths_.flows(), 0U);
+  open(site_b_);
+  commands_.edges.erase(site_b_);
+  paths_.on_edge_lost(site_b_);
+  EXPECT_EQ(failed_, "no sockets;the edge is gone");
+  EXPECT_EQ(paths_.ports(), 1U) << "the port outside is its adapter's to close";
+}
+
+}  // namespace
+}  // namespace sallyport::brain
