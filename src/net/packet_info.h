@@ -1,0 +1,40 @@
+// IP_PKTINFO and IPV6_PKTINFO both ways: to which of the host's addresses a datagram was sent, and
+// from which one leaves; beside it the DSCP of one datagram on a socket that many flows share.
+// Internal to net/.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+#include <optional>
+
+#include "base/transport_address.h"
+#include "net/fd.h"
+
+namespace sallyport::net {
+
+// Asks the kernel to tell the destination of what this socket receives.
+void ask_for_packet_info(const Fd& socket, bool v4);
+
+// The ancillary data of one message. Lies still while the message is sent or received.
+class PacketInfo {
+ public:
+  void receive_into(msghdr& message);
+  // At most once each for a message.
+  void set_source(msghdr& message, const IpAddress& from);
+  void set_traffic_class(msghdr& message, bool v4, std::uint8_t dscp);
+
+ private:
+  cmsghdr* append(msghdr& message, int level, int type, std::size_t size);
+
+  alignas(cmsghdr)
+      std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int))> room_{};
+};
+
+// The local address that a received datagram was sent to, which is the one to answer from; for a
+// group's datagram that of the interface (IPv4), or unspecified. Nothing if the kernel did not say.
+std::optional<IpAddress> destination_of(const msghdr& message);
+
+}  // namespace sallyport::net
