@@ -45,6 +45,8 @@ enum class RecordType : std::uint8_t {
 };
 
 constexpr std::size_t kRecordHeaderSize = 4;
+constexpr std::size_t kHelloSize = 92;
+constexpr std::size_t kHelloAcceptSize = 80;
 // A whole record fits one TLS record (RFC 8446 5.1: 2^14 octets).
 constexpr std::size_t kMaxRecordBody = 16384 - kRecordHeaderSize;
 
@@ -57,6 +59,9 @@ struct Hello {
   std::uint64_t received = 0;    // every octet below this offset was received
   ResumeProof proof{};           // all zero with a new session
   bool resumes() const { return session != SessionId{}; }
+  bool speaks(std::uint8_t version) const {
+    return least_version <= version && version <= greatest_version;
+  }
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -91,7 +96,7 @@ struct Refusal {
   RefusalCode code = RefusalCode::Malformed;
   milliseconds retry_after{0};  // 0: as the dialling side sees fit
   WallTime server_time{};       // millisecond resolution
-  std::string text;             // for people, UTF-8, at most kMaxText octets
+  std::string text{};           // for people, UTF-8, at most kMaxText octets
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 constexpr std::size_t kMaxText = 512;
@@ -109,7 +114,7 @@ std::string_view name(CloseCode code);
 
 struct Close {
   CloseCode code = CloseCode::Normal;
-  std::string text;  // for people, at most kMaxText octets
+  std::string text{};  // for people, at most kMaxText octets
   friend bool operator==(const Close&, const Close&) = default;
 };
 
@@ -145,6 +150,8 @@ class RecordReader {
   Buffer take_rest();
 
  private:
+  void keep(Bytes input, bool from_partial);
+
   ByteQueue partial_;     // the beginning of a record whose end has not come
   std::size_t used_ = 0;  // octets of partial_ that the last record returned occupies
   Bytes fed_;

@@ -26,11 +26,12 @@ struct StreamHeader {
   Priority priority = Priority::Signalling;  // both directions of the stream have it
   std::uint64_t association = 0;  // edge::ConnectionId of a byte stream, edge::ListenerId of a port
   std::uint64_t listener = 0;     // accepted connections: the edge::ListenerId it came by; else 0
-  TransportAddress local;         // accepted connections: as the edge that accepted sees them;
-  TransportAddress remote;        // else 0.0.0.0:0
+  TransportAddress local{};       // accepted connections: as the edge that accepted sees them;
+  TransportAddress remote{};      // else 0.0.0.0:0
   friend bool operator==(const StreamHeader&, const StreamHeader&) = default;
 };
 
+constexpr std::uint8_t kStreamHeaderVersion = 1;
 constexpr std::size_t kStreamHeaderSize = 58;
 
 void encode(const StreamHeader& header, Buffer& out);
@@ -39,9 +40,9 @@ Result<StreamHeader> parse_stream_header(Bytes octets);
 
 // ---- Datagrams inside a stream ----
 struct DatagramHeader {
-  std::uint16_t length = 0;  // of the datagram that follows
-  TransportAddress local;    // the edge's own address: that it arrived at, or is to leave from
-  TransportAddress remote;   // the terminal's or the destination's
+  std::uint16_t length = 0;   // of the datagram that follows
+  TransportAddress local{};   // the edge's own address: that it arrived at, or is to leave from
+  TransportAddress remote{};  // the terminal's or the destination's
   friend bool operator==(const DatagramHeader&, const DatagramHeader&) = default;
 };
 
