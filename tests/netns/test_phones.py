@@ -1,8 +1,11 @@
 """The baseline: the phones alone, with nothing of ours between them."""
 
+import pytest
 from scene import audio
 from scene.baresip import Baresip
+from scene.conversations import PAIRS, converse
 from scene.figure1 import Scene
+from scene.sipp import Sipp
 from scene.waiting import until
 
 
@@ -47,3 +50,12 @@ def test_a_phone_behind_napt_without_help_is_not_reached(scene: Scene):
     assert invites[0].destination == inside.address
     scene.capture.settle()
     assert not scene.tap(inside).select(lambda p: p.protocol == "udp" and p.destination_port == 5060)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_two_phones_that_talk_directly_agree_on(scene: Scene, pair: str):
+    """The baseline: these scenarios are right when nothing of ours is between them."""
+    one = scene.public_host("one", "192.0.2.50")
+    two = scene.public_host("two", "192.0.2.51")
+    converse(Sipp(scene, one, "alice", two.address), Sipp(scene, two, "bob", one.address),
+             PAIRS[pair])

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import ipaddress
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from .capture import Capture, Tap
-from .namespace import Namespace
+from .namespace import Namespace, SceneError
 from .router import Nat, Router
 from .waiting import until
 
+DOMAIN = "example.org"
 SERVER = "203.0.113.10"
 SECOND_SERVER = "203.0.113.20"
 SITE_ADDRESSES = {"a": "198.51.100.1", "b": "198.51.100.129", "c": "198.51.100.65"}
@@ -53,15 +55,18 @@ class Internet:
         self.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
         self._count = 0
 
-    def attach(self, host: Namespace, interface: str) -> str:
+    def attach(self, host: Namespace, interface: str, wire: "BadWire | None" = None) -> str:
         """A wire from `host`'s new `interface`; returns the name of its other end here."""
         self._count += 1
         port = f"p{self._count}"
+        far_end, holder = (interface, host) if wire is None else ("left", wire.namespace)
         self.namespace.ip(
-            f"link add {port} type veth peer name {interface} netns {host.path}",
+            f"link add {port} type veth peer name {far_end} netns {holder.path}",
             f"addr add {PUBLIC_GATEWAY}/32 dev {port}",
             f"addr add fe80::1/64 dev {port} nodad",
             f"link set {port} up")
+        if wire is not None:
+            wire.connect(host, interface)
         host.ip(f"link set {interface} up",
                 f"route add {PUBLIC_GATEWAY}/32 dev {interface}",
                 f"route add default via {PUBLIC_GATEWAY} dev {interface} onlink",
@@ -80,17 +85,37 @@ class Internet:
         self.namespace.ip(f"route del {address}")
 
 
+class BadWire:
+    """A wire that loses and reorders (wire.py), to be put between a router and the public network."""
+
+    def __init__(self, scene: "Scene", name: str, loss: float = 0.05, jitter_ms: float = 30,
+                 seed: int = 1):
+        self.namespace = scene.namespace(f"wire-{name}")
+        self.folder = scene.folder_for(f"wire-{name}")
+        self._parameters = [str(loss), str(jitter_ms), str(seed)]
+
+    def connect(self, host: Namespace, interface: str) -> None:
+        self.namespace.ip(f"link add right type veth peer name {interface} netns {host.path}",
+                          "link set left up", "link set right up")
+        process = self.namespace.spawn(
+            [sys.executable, str(Path(__file__).with_name("wire.py")), "left", "right",
+             *self._parameters], self.folder / "log")
+        until(lambda: "carrying" in process.text() or not process.running, "the wire")
+        if not process.running:
+            raise SceneError(f"the wire broke: {process.tail()}")
+
+
 class Site:
     """A private network with its router."""
 
     def __init__(self, scene: "Scene", name: str, nat: Nat, lan: str = "10.1.1.0/24",
-                 wan: str | None = None):
+                 wan: str | None = None, wire: BadWire | None = None):
         self.scene = scene
         self.name = name
         self.lan = ipaddress.ip_network(lan)
         self.lan6 = ipaddress.ip_network(SITE_PREFIXES6[name] + "/64")
         self.router = Router(scene, name, nat, self.lan, self.lan6,
-                             wan or SITE_ADDRESSES[name])
+                             wan or SITE_ADDRESSES[name], wire)
         self._count = 0
 
     def host(self, name: str, number: int) -> Host:
@@ -117,12 +142,14 @@ class Scene:
     def __init__(self, name: str = "scene", folder: Path | None = None):
         self.name = name
         self._own_folder = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix=f"sallyport-{name}-"))
+        # Short: Unix sockets lie in it, and their paths are limited to 107 octets.
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="sp-"))
         self.namespaces: list[Namespace] = []
         self.capture = Capture()
         self.sites: dict[str, Site] = {}
         self.began = time.time()
         self._closers: list = []
+        self._closed = False
         self.internet = Internet(self)
 
     def __enter__(self) -> "Scene":
@@ -170,6 +197,9 @@ class Scene:
             tap.write(folder / f"{tap.name}.pcap")
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         for closer in reversed(self._closers):
             closer()
         self._closers.clear()

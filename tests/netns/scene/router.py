@@ -47,17 +47,18 @@ table inet sallyport {{
 
 
 class Router:
-    def __init__(self, scene: "Scene", site: str, nat: Nat, lan, lan6, wan: str):
+    def __init__(self, scene: "Scene", site: str, nat: Nat, lan, lan6, wan: str, wire=None):
         self.scene = scene
         self.nat = nat
         self.lan = lan
         self.lan6 = lan6
         self.wan = wan
+        self.public_addresses: set[str] = {wan}  # all that it ever had
         self.namespace: Namespace = scene.namespace(f"router-{site}")
         namespace = self.namespace
         namespace.sysctl("net.ipv4.ip_forward", 1)
         namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
-        self._port = scene.internet.attach(namespace, "wan")
+        self._port = scene.internet.attach(namespace, "wan", wire)
         namespace.ip(
             "link add lan type bridge", "link set lan up", f"addr add {lan[1]}/{lan.prefixlen} dev lan",
             f"addr add {lan6[1]}/64 dev lan nodad")
@@ -155,6 +156,7 @@ table inet forgetful {
         """The provider gives this router another public address; the old one is gone."""
         old = self.wan
         self.wan = address
+        self.public_addresses.add(address)
         self._take_address(address)
         self.namespace.ip(f"addr del {old}/32 dev wan")
         self.scene.internet.withdraw(old)

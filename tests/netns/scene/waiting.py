@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # A loaded machine stretches every wait; what a test asserts about time it measures by packet stamps.
-PATIENCE = float(os.environ.get("SALLYPORT_TEST_PATIENCE", "1"))
+PATIENCE = float(os.environ.get("NETNS_PATIENCE", "1"))
 
 
 class NotInTime(AssertionError):
