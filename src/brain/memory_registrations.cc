@@ -57,7 +57,7 @@ Result<void> MemoryRegistrations::admits(const RegistrationUpdate& update,
     if (binding.identity != update.identity) return fail(Errc::BadValue, "another identity");
     const std::size_t text = binding.identity.size() + binding.key.size() + binding.contact.size() +
                              binding.path.size() + binding.order.size() + binding.details.size() +
-                             binding.instance.size() + binding.handle.size();
+                             binding.instance.size() + binding.route.size() + binding.handle.size();
     if (text > limits_.text) return fail(Errc::Exhausted, "a binding is too long");
     keys.insert(binding.key);
     const auto identities = identities_.find(binding.place);

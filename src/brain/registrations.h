@@ -24,7 +24,7 @@ struct Binding {
   std::string key;       // what makes a contact the same one again: instance and reg-id, or its URI
   std::string protocol;  // "sip"
   adapter::Place place;  // outside, or inside which agent
-  std::string contact;   // as the terminal gave it, octet for octet
+  std::string contact;   // SIP: its URI as the terminal gave it, octet for octet
   std::string path;      // SIP: Path of the registration (RFC 3327), else empty
   edge::Transport transport = edge::Transport::Udp;
   TransportAddress address;       // where the registration came from
@@ -35,6 +35,7 @@ struct Binding {
   std::uint16_t preference = 1000;  // q value in thousandths
   std::string details;              // user agent and the like, for people
   std::string instance;  // SIP: +sip.instance (RFC 5626), the device whatever its address; or empty
+  std::string route;     // SIP: Service-Route that an upstream gave for it (RFC 3608), or empty
   std::string handle;    // random name of this one binding, for addresses that may not tell more
   friend bool operator==(const Binding&, const Binding&) = default;
 };

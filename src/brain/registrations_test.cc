@@ -33,6 +33,7 @@ Binding binding(const std::string& identity, const std::string& key, seconds lif
   out.preference = 500;
   out.details = "Phone 1.0";
   out.instance = "<urn:uuid:1>";
+  out.route = "<sip:proxy.example.net;lr>";
   out.handle = "h-" + identity + key;
   return out;
 }

@@ -11,16 +11,17 @@ const std::vector<std::string> kTables = {
     "contact TEXT NOT NULL, path TEXT NOT NULL, transport INTEGER NOT NULL, address TEXT NOT NULL,"
     "expires INTEGER NOT NULL, call_order TEXT NOT NULL, number INTEGER NOT NULL,"
     "preference INTEGER NOT NULL, details TEXT NOT NULL, instance TEXT NOT NULL,"
-    "handle TEXT NOT NULL, written INTEGER NOT NULL, PRIMARY KEY(identity, key)) WITHOUT ROWID;"
+    "route TEXT NOT NULL, handle TEXT NOT NULL, written INTEGER NOT NULL, PRIMARY KEY(identity, "
+    "key)) WITHOUT ROWID;"
     "CREATE INDEX bindings_expiry ON bindings(expires)"};
 
 constexpr const char* kPut =
     "INSERT OR REPLACE INTO bindings(identity,key,protocol,agent,contact,path,transport,address,"
-    "expires,call_order,number,preference,details,instance,handle,written) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "expires,call_order,number,preference,details,instance,route,handle,written) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 constexpr const char* kAll =
     "SELECT identity,key,protocol,agent,contact,path,transport,address,expires,call_order,number,"
-    "preference,details,instance,handle FROM bindings WHERE expires>? ORDER BY written";
+    "preference,details,instance,route,handle FROM bindings WHERE expires>? ORDER BY written";
 
 std::int64_t milliseconds_of(WallTime time) {
   return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
@@ -33,7 +34,7 @@ SqlStatement put_statement(const Binding& binding, WallTime now) {
            static_cast<std::int64_t>(binding.transport), binding.address.to_string(),
            milliseconds_of(binding.expires), binding.order,
            static_cast<std::int64_t>(binding.number), static_cast<std::int64_t>(binding.preference),
-           binding.details, binding.instance, binding.handle, milliseconds_of(now)}};
+           binding.details, binding.instance, binding.route, binding.handle, milliseconds_of(now)}};
 }
 
 // The file is ours, but it can have been edited or damaged: what makes no sense is left out.
@@ -57,7 +58,8 @@ std::optional<Binding> read_binding(const SqlRow& row) {
   out.preference = static_cast<std::uint16_t>(integer(row[11]));
   out.details = text(row[12]);
   out.instance = text(row[13]);
-  out.handle = text(row[14]);
+  out.route = text(row[14]);
+  out.handle = text(row[15]);
   return out;
 }
 
