@@ -24,9 +24,9 @@ struct Target {
   // is looked up. A connection that is no longer open falls back to dialling hop.remote.
   std::optional<Hop> hop;
   std::uint16_t preference = 1000;  // q in thousandths; targets of one preference ring together
-  // What this target answers a 401 or 407 with, where the server holds the credentials. Empty: the
-  // challenge is passed on.
-  bool has_credentials = false;
+  // Whose credentials answer a 401 or 407 of this target, where the server holds them: the user's
+  // name. Empty: the challenge is passed on.
+  std::string credentials;
 };
 
 struct Targets {
@@ -55,8 +55,8 @@ class Routing {
   // or an address that terminals use as one?
   virtual bool is_our_domain(std::string_view host) const = 0;
 
-  // The Authorization or Proxy-Authorization value that answers this challenge, for targets that
-  // has_credentials; nothing: the challenge is passed on.
+  // The Authorization or Proxy-Authorization value that answers this challenge, for targets with
+  // credentials; nothing: the challenge is passed on.
   virtual std::optional<std::string> answer_challenge(const Target& target,
                                                       const wire::Message& challenge,
                                                       std::string_view method,
