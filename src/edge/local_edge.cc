@@ -1,0 +1,427 @@
+#include "edge/local_edge.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace sallyport::edge {
+namespace {
+
+std::string_view name(Transport transport) {
+  switch (transport) {
+    case Transport::Udp:
+      return "udp";
+    case Transport::Tcp:
+      return "tcp";
+    case Transport::Tls:
+      return "tls";
+  }
+  return "udp";
+}
+
+std::string describe(const std::vector<TransportAddress>& addresses) {
+  std::string out;
+  for (const TransportAddress& address : addresses) {
+    if (!out.empty()) out += ' ';
+    out += address.to_string();
+  }
+  return out;
+}
+
+}  // namespace
+
+template <typename F>
+auto LocalEdge::guarded(F work) {
+  return [alive = std::weak_ptr{self_}, work = std::move(work)](auto&&... args) mutable {
+    if (alive.lock()) work(std::forward<decltype(args)>(args)...);
+  };
+}
+
+LocalEdge::LocalEdge(net::Network& network, media::Plane& plane, const Policy& policy, Audit& audit,
+                     Log& log, LocalEdgeOptions options, Observer& observer)
+    : network_(network),
+      plane_(plane),
+      policy_(policy),
+      audit_(audit),
+      log_(log),
+      options_(std::move(options)),
+      observer_(observer),
+      self_(std::make_shared<LocalEdge*>(this)),
+      next_accepted_(options_.first_accepted_id) {}
+
+LocalEdge::~LocalEdge() {
+  for (const auto& [id, plane_id] : media_) plane_.close(plane_id);
+}
+
+// ---- Permitting, recording, refusing ----
+
+void LocalEdge::act(std::string_view what_act, std::string_view what, std::uint64_t id,
+                    const std::optional<std::string>& refusal) {
+  audit_.record(options_.commander, what_act, what, id, refusal ? *refusal : "done");
+}
+
+void LocalEdge::refuse(std::uint64_t id, Errc code, std::string what) {
+  if (code == Errc::NotPermitted) {
+    ++counts_.refused;
+    log_.warning("command refused", {{"by", options_.commander}, {"why", what}});
+  }
+  tell([id, code, what = std::move(what)](Observer& o) { o.on_refused(id, code, what); });
+}
+
+void LocalEdge::tell(std::function<void(Observer&)> what) {
+  network_.post(guarded([this, what = std::move(what)] { what(observer_); }));
+}
+
+IpAddress LocalEdge::shown(const IpAddress& bound) const {
+  const auto it = options_.advertised.find(bound);
+  return it == options_.advertised.end() ? bound : it->second;
+}
+
+TransportAddress LocalEdge::shown(const TransportAddress& bound) const {
+  return {shown(bound.ip), bound.port};
+}
+
+IpAddress LocalEdge::bound(const IpAddress& shown) const {
+  for (const auto& [ours, theirs] : options_.advertised)
+    if (theirs == shown) return ours;
+  return shown;
+}
+
+// ---- Listening ----
+
+void LocalEdge::listen(ListenerId id, const ListenSpec& spec) {
+  auto refusal = policy_.refuse_listen(spec);
+  if (!refusal) refusal = policy_.refuse_sockets(sockets());
+  if (!refusal && listeners_.contains(id)) refusal = "the id is in use";
+  act("listen",
+      fmt::format("{} {} {}", spec.protocol, name(spec.transport), spec.address.to_string()),
+      id.value, refusal);
+  if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
+  if (spec.transport == Transport::Udp) return listen_datagrams(id, spec);
+  listen_stream(id, spec);
+}
+
+void LocalEdge::listen_datagrams(ListenerId id, const ListenSpec& spec) {
+  auto on_datagram =
+      guarded([this, id](const TransportAddress& remote, const IpAddress& local, Bytes b) {
+        if (!policy_.reachable(remote.ip)) {
+          ++counts_.datagrams_refused;
+          return;
+        }
+        const auto it = listeners_.find(id);
+        if (it == listeners_.end()) return;
+        const std::uint16_t port = it->second.datagrams->local().port;
+        observer_.on_datagram(id, {.local = {shown(local), port}, .remote = remote}, b);
+      });
+  auto socket = network_.open_datagrams(
+      {bound(spec.address.ip), spec.address.port},
+      {.multicast_groups = spec.multicast_groups, .dscp = spec.dscp}, std::move(on_datagram));
+  if (!socket) return refuse(id.value, socket.error().code, std::string{socket.error().what});
+  const TransportAddress local = shown((*socket)->local());
+  listeners_[id] = {.transport = spec.transport, .datagrams = std::move(*socket), .listener = {}};
+  tell([id, local](Observer& o) { o.on_listening(id, local); });
+}
+
+void LocalEdge::listen_stream(ListenerId id, const ListenSpec& spec) {
+  net::ListenOptions options{.tls = {}, .dscp = spec.dscp};
+  if (spec.transport == Transport::Tls) {
+    options.tls = tls_options(spec.tls.value_or(TlsSpec{}), true);
+    if (!options.tls)
+      return refuse(id.value, Errc::NotFound, "no TLS certificate of that name here");
+  }
+  auto on_accepted =
+      guarded([this, id, transport = spec.transport](std::unique_ptr<net::Stream> s) {
+        this->on_accepted(id, std::move(s), transport);
+      });
+  auto listener =
+      network_.listen({bound(spec.address.ip), spec.address.port}, options, std::move(on_accepted));
+  if (!listener) return refuse(id.value, listener.error().code, std::string{listener.error().what});
+  const TransportAddress local = shown((*listener)->local());
+  listeners_[id] = {.transport = spec.transport, .datagrams = {}, .listener = std::move(*listener)};
+  tell([id, local](Observer& o) { o.on_listening(id, local); });
+}
+
+void LocalEdge::on_accepted(ListenerId listener, std::unique_ptr<net::Stream> stream,
+                            Transport transport) {
+  const TransportAddress remote = stream->remote();
+  auto refusal = policy_.refuse_address(remote.ip);
+  if (!refusal) refusal = policy_.refuse_sockets(sockets());
+  if (!refusal) {
+    const auto from = accepted_from_.find(remote.ip);
+    if (from != accepted_from_.end() && from->second >= policy_.rules().max_connections_per_source)
+      refusal = "too many connections from this address";
+  }
+  const ConnectionId id{next_accepted_};
+  act("accept", fmt::format("{} {}", name(transport), remote.to_string()), id.value, refusal);
+  if (refusal) {
+    ++counts_.connections_refused;
+    return;  // the stream is closed by going out of scope
+  }
+  ++next_accepted_;
+  ++accepted_from_[remote.ip];
+  const Arrival arrival{.transport = transport,
+                        .addresses = {.local = shown(stream->local()), .remote = remote}};
+  stream->set_handler(handler_for(id));
+  connections_[id] = {.stream = std::move(stream),
+                      .transport = transport,
+                      .accepted = true,
+                      .connected = true,
+                      .remote = remote.ip};
+  observer_.on_accepted(listener, id, arrival);
+}
+
+void LocalEdge::close(ListenerId id) {
+  if (listeners_.erase(id) != 0) act("close", "listener", id.value, {});
+}
+
+// ---- Connections ----
+
+std::optional<net::TlsOptions> LocalEdge::tls_options(const TlsSpec& spec, bool as_server) const {
+  const Certificates& known = options_.certificates;
+  if (as_server) {
+    const auto it = known.server.find(spec.certificate);
+    if (it == known.server.end()) return std::nullopt;
+    return net::TlsOptions{.context = it->second, .server_name = {}};
+  }
+  const auto& context = spec.verify_peer ? known.client_verifying : known.client_trusting;
+  if (!context) return std::nullopt;
+  return net::TlsOptions{.context = context, .server_name = spec.server_name};
+}
+
+void LocalEdge::connect(ConnectionId id, const ConnectSpec& spec) {
+  auto refusal = policy_.refuse_connect(spec);
+  if (!refusal) refusal = policy_.refuse_sockets(sockets());
+  if (!refusal && connections_.contains(id)) refusal = "the id is in use";
+  act("connect",
+      fmt::format("{} {} {}", spec.protocol, name(spec.transport), spec.remote.to_string()),
+      id.value, refusal);
+  if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
+  net::ConnectOptions options{.local = {}, .tls = {}, .dscp = spec.dscp};
+  if (spec.local) options.local = bound(*spec.local);
+  if (spec.transport == Transport::Tls) {
+    options.tls = tls_options(spec.tls.value_or(TlsSpec{}), false);
+    if (!options.tls)
+      return refuse(id.value, Errc::Unsupported, "no TLS for connections from here");
+  }
+  connections_[id] = {.stream = network_.connect(spec.remote, options, handler_for(id)),
+                      .transport = spec.transport,
+                      .accepted = false,
+                      .connected = false,
+                      .remote = spec.remote.ip};
+}
+
+net::Stream::Handler LocalEdge::handler_for(ConnectionId id) {
+  net::Stream::Handler handler;
+  handler.on_connected = guarded([this, id] {
+    const auto it = connections_.find(id);
+    if (it == connections_.end() || it->second.connected) return;
+    it->second.connected = true;
+    const net::Stream& stream = *it->second.stream;
+    observer_.on_connected(id, {.local = shown(stream.local()), .remote = stream.remote()});
+  });
+  handler.on_received = guarded([this, id](Bytes octets) { observer_.on_received(id, octets); });
+  handler.on_half_closed = guarded([this, id] { observer_.on_half_closed(id); });
+  handler.on_closed = guarded([this, id](const Error& why) { on_stream_closed(id, why); });
+  return handler;
+}
+
+void LocalEdge::on_stream_closed(ConnectionId id, const Error& why) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  const ConnectionState state = std::move(it->second);
+  connections_.erase(it);
+  if (state.accepted && --accepted_from_[state.remote] == 0) accepted_from_.erase(state.remote);
+  act("closed", why.what, id.value, {});
+  if (state.connected) return observer_.on_closed(id, why);
+  observer_.on_refused(id.value, why.code == Errc::Closed ? Errc::Unreachable : why.code,
+                       std::string{why.what});
+}
+
+void LocalEdge::send(ConnectionId id, Bytes octets) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  net::Stream& stream = *it->second.stream;
+  if (stream.queued() + octets.size() > options_.max_queued) {
+    // Whoever does not read must not fill our memory.
+    it->second.stream->set_handler({});
+    network_.post(guarded([this, id] {
+      on_stream_closed(id, {Errc::Exhausted, "the far end does not read"});
+    }));
+    return;
+  }
+  stream.send(octets);
+}
+
+void LocalEdge::send_datagram(ListenerId id, const Addresses& addresses, Bytes datagram) {
+  const auto it = listeners_.find(id);
+  if (it == listeners_.end() || !it->second.datagrams) return;
+  if (!policy_.reachable(addresses.remote.ip)) {
+    ++counts_.datagrams_refused;
+    return;
+  }
+  it->second.datagrams->send(bound(addresses.local.ip), addresses.remote, datagram);
+}
+
+void LocalEdge::start_tls(ConnectionId id, const TlsSpec& spec, bool as_server) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  const auto options = tls_options(spec, as_server);
+  act("start_tls", spec.server_name, id.value,
+      options ? std::nullopt : std::optional<std::string>{"no such certificate"});
+  if (!options) return refuse(id.value, Errc::NotFound, "no TLS certificate of that name here");
+  it->second.connected = false;  // on_connected comes again when the handshake is done
+  it->second.transport = Transport::Tls;
+  it->second.stream->start_tls(*options, as_server);
+}
+
+void LocalEdge::half_close(ConnectionId id) {
+  if (const auto it = connections_.find(id); it != connections_.end())
+    it->second.stream->half_close();
+}
+
+void LocalEdge::pause_reading(ConnectionId id, bool paused) {
+  if (const auto it = connections_.find(id); it != connections_.end())
+    it->second.stream->pause_reading(paused);
+}
+
+void LocalEdge::set_dscp(ConnectionId id, Dscp dscp) {
+  if (const auto it = connections_.find(id); it != connections_.end())
+    it->second.stream->set_dscp(dscp);
+}
+
+void LocalEdge::close(ConnectionId id) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  ConnectionState state = std::move(it->second);
+  connections_.erase(it);
+  if (state.accepted && --accepted_from_[state.remote] == 0) accepted_from_.erase(state.remote);
+  act("close", "connection", id.value, {});
+  if (state.connected && state.stream->queued() > 0) linger(std::move(state.stream));
+}
+
+// What was sent before close() still goes out, as long as the far end takes it.
+void LocalEdge::linger(std::unique_ptr<net::Stream> stream) {
+  net::Stream* const key = stream.get();
+  auto forget = guarded([this, key](auto&&...) { lingering_.erase(key); });
+  net::Stream::Handler handler;
+  handler.on_closed = forget;
+  handler.on_half_closed = forget;
+  handler.on_drained = forget;
+  stream->set_handler(std::move(handler));
+  stream->half_close();
+  lingering_[key] = std::move(stream);
+}
+
+// ---- Questions ----
+
+void LocalEdge::resolve(QueryId id, const std::string& name, RecordType type) {
+  network_.resolve(name, static_cast<net::DnsType>(type),
+                   guarded([this, id, type](const std::vector<net::DnsRecord>& found) {
+                     std::vector<Record> records;
+                     for (const net::DnsRecord& r : found)
+                       records.push_back({.type = type,
+                                          .address = r.address,
+                                          .priority = r.priority,
+                                          .weight = r.weight,
+                                          .port = r.port,
+                                          .target = r.target,
+                                          .service = r.service,
+                                          .flags = r.flags});
+                     observer_.on_resolved(id, records);
+                   }));
+}
+
+void LocalEdge::find_local_address(QueryId id, const IpAddress& toward) {
+  const auto local = network_.local_address_for(toward);
+  if (!local) return refuse(id.value, local.error().code, std::string{local.error().what});
+  tell([id, address = shown(*local)](Observer& o) { o.on_local_address(id, address); });
+}
+
+// ---- Media ----
+
+media::Plane::OnEvent LocalEdge::media_events(MediaId id) {
+  return guarded(
+      [this, id](MediaId, const media::Event& event) { observer_.on_media_event(id, event); });
+}
+
+void LocalEdge::open_port(MediaId id, const media::PortSpec& spec) {
+  auto refusal = policy_.refuse_sockets(sockets());
+  if (!refusal && !spec.toward.is_unspecified()) refusal = policy_.refuse_address(spec.toward);
+  if (!refusal && media_.contains(id)) refusal = "the id is in use";
+  act("open_port", fmt::format("{} toward {}", spec.components, spec.toward.to_string()), id.value,
+      refusal);
+  if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
+  media::PortSpec here = spec;
+  if (spec.local) {
+    here.local = bound(*spec.local);
+  } else {
+    const auto local = network_.local_address_for(spec.toward);
+    if (!local) return refuse(id.value, local.error().code, std::string{local.error().what});
+    here.local = *local;
+  }
+  auto opened = plane_.open_port(here, media_events(id));
+  if (!opened) return refuse(id.value, opened.error().code, std::string{opened.error().what});
+  media_[id] = opened->id;
+  ports_[id] = true;
+  std::vector<TransportAddress> addresses;
+  for (const TransportAddress& address : opened->addresses) addresses.push_back(shown(address));
+  tell([id, addresses = std::move(addresses)](Observer& o) { o.on_media_opened(id, addresses); });
+}
+
+void LocalEdge::open_flow(MediaId id, const media::FlowSpec& spec) {
+  auto refusal = policy_.refuse_sockets(sockets());
+  if (!refusal && media_.contains(id)) refusal = "the id is in use";
+  act("open_flow", describe(spec.server), id.value, refusal);
+  if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
+  const auto opened = plane_.open_flow(spec, media_events(id));
+  if (!opened) return refuse(id.value, opened.error().code, std::string{opened.error().what});
+  media_[id] = *opened;
+  tell([id](Observer& o) { o.on_media_opened(id, {}); });
+}
+
+void LocalEdge::set_remote(MediaId id, const media::RemoteSpec& remote) {
+  const auto it = media_.find(id);
+  if (it == media_.end()) return;
+  std::optional<std::string> refusal;
+  if (ports_.contains(id))
+    for (const TransportAddress& address : remote.addresses)
+      if (!refusal && address.port != 0) refusal = policy_.refuse_address(address.ip);
+  act("set_remote", describe(remote.addresses), id.value, refusal);
+  if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
+  plane_.set_remote(it->second, remote);
+}
+
+void LocalEdge::join(MediaId a, MediaId b) {
+  const auto at = media_.find(a);
+  const auto bt = media_.find(b);
+  if (at == media_.end() || bt == media_.end()) return;
+  act("join", fmt::format("{:x}", b.value), a.value, {});
+  plane_.join(at->second, bt->second);
+}
+
+void LocalEdge::leave(MediaId id) {
+  if (const auto it = media_.find(id); it != media_.end()) plane_.leave(it->second);
+}
+
+void LocalEdge::probe(MediaId id) {
+  if (const auto it = media_.find(id); it != media_.end()) plane_.probe(it->second);
+}
+
+void LocalEdge::close(MediaId id) {
+  const auto it = media_.find(id);
+  if (it == media_.end()) return;
+  act("close", "media", id.value, {});
+  plane_.close(it->second);
+  media_.erase(it);
+  ports_.erase(id);
+}
+
+void LocalEdge::count(QueryId query, MediaId id) {
+  const auto it = media_.find(id);
+  if (it == media_.end()) return refuse(query.value, Errc::NotFound, "no such media end");
+  plane_.count(it->second, guarded([this, query, id](const media::Counts& counts) {
+                 observer_.on_media_counts(query, id, counts);
+               }));
+}
+
+}  // namespace sallyport::edge
