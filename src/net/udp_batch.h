@@ -1,0 +1,164 @@
+// UDP for the packet path: one socket each, received and sent in batches. The memory of the batches
+// (UdpRoom) is shared by all sockets of one thread, taken at the start; nothing is allocated per
+// packet, and a received datagram is sent on from where it lies. One thread; opening and binding a
+// socket may happen on another before.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/transport_address.h"
+#include "net/fd.h"
+#include "net/packet_info.h"
+#include "net/socket.h"
+
+namespace sallyport::net {
+
+class UdpBatch;
+
+// What became of datagrams, all sockets of a room together.
+struct UdpCounts {
+  std::uint64_t received = 0;
+  std::uint64_t too_long_in = 0;  // longer than a slot: dropped
+  std::uint64_t sent = 0;
+  std::uint64_t no_room = 0;       // not sent: the socket's or the interface's queue is full
+  std::uint64_t unreachable = 0;   // not sent: no route, or an ICMP error that was waiting
+  std::uint64_t too_long_out = 0;  // not sent: longer than the interface takes
+  std::uint64_t refused = 0;       // not sent for another reason: a local firewall, a bad address
+  std::uint64_t dropped() const { return no_room + unreachable + too_long_out + refused; }
+};
+
+struct UdpRoomOptions {
+  std::size_t headroom = 8;    // octets that are writable before each received datagram
+  std::size_t longest = 2040;  // octets; a longer datagram is dropped
+  std::size_t slots = 256;     // received datagrams that can wait to be sent on
+  std::size_t sends = 256;     // datagrams queued, all sockets together; then they are flushed
+  std::size_t longest_copy = 1536;
+};
+
+class UdpRoom {
+ public:
+  static constexpr std::size_t kBatch = 64;  // datagrams in one system call
+
+  explicit UdpRoom(const UdpRoomOptions& options = {});
+  UdpRoom(const UdpRoom&) = delete;
+  UdpRoom& operator=(const UdpRoom&) = delete;
+  ~UdpRoom() = default;
+
+  // Sends everything queued, in order for each socket. What cannot be sent now is dropped and
+  // counted: late media is worth nothing. Returns how many were dropped.
+  std::size_t flush();
+
+  const UdpCounts& counts() const { return counts_; }
+
+ private:
+  friend class UdpBatch;
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
+  struct Queued {
+    SocketAddress to;
+    Bytes datagram;
+    std::uint8_t dscp = 0;
+    std::uint32_t next = kNone;  // of the same socket
+  };
+
+  MutableBytes slot(std::size_t i) {
+    return MutableBytes{octets_}.subspan(i * (options_.headroom + options_.longest),
+                                         options_.headroom + options_.longest);
+  }
+  // At most `most`; they lie at first_slot_ and on. Returns how many.
+  std::size_t receive(int socket, std::size_t most);
+  bool was_cut(std::size_t i) const;
+  TransportAddress source(std::size_t i) const { return to_transport_address(&from_[i].any); }
+  MutableBytes datagram(std::size_t i) {
+    return slot(first_slot_ + i).subspan(options_.headroom, in_[i].msg_len);
+  }
+  std::uint32_t append(const TransportAddress& to, std::uint8_t dscp, Bytes datagram);
+  Bytes copy(Bytes datagram);
+  void flush(UdpBatch& socket);
+  std::size_t fill(const UdpBatch& socket, std::uint32_t& next);
+  void send(int socket, std::size_t count);
+  void count_failure(int error);
+
+  UdpRoomOptions options_;
+  Buffer octets_;               // the slots
+  std::size_t first_slot_ = 0;  // of the batch received last
+  std::size_t next_slot_ = 0;
+  std::vector<Queued> queued_;
+  std::vector<UdpBatch*> dirty_;  // sockets with something queued
+  Buffer copies_;                 // one place for each queued datagram
+  UdpCounts counts_;
+  // The arguments of a system call that receives, and of one that sends: a flush may come while
+  // what was received is still being handed over.
+  std::array<mmsghdr, kBatch> in_{};
+  std::array<iovec, kBatch> in_octets_{};
+  std::array<SocketAddress, kBatch> from_{};
+  std::array<mmsghdr, kBatch> out_{};
+  std::array<iovec, kBatch> out_octets_{};
+  std::array<PacketInfo, kBatch> info_{};
+};
+
+struct UdpOptions {
+  int receive_buffer = 0;  // octets; 0: the kernel's default, enough for one call
+  int send_buffer = 0;
+  bool share_port = false;  // SO_REUSEPORT: several sockets on one address, one for each core
+  std::uint8_t dscp = 0;    // what most of its datagrams will have
+};
+
+class UdpBatch {
+ public:
+  // Errors as bind_socket().
+  static Result<std::unique_ptr<UdpBatch>> open(const TransportAddress& local,
+                                                const UdpOptions& options);
+  UdpBatch(const UdpBatch&) = delete;
+  UdpBatch& operator=(const UdpBatch&) = delete;
+  ~UdpBatch();  // nothing of it may be queued
+
+  int native() const { return socket_.get(); }
+  const TransportAddress& local() const { return local_; }
+  // Datagrams that the kernel dropped because they were not read in time.
+  std::uint64_t missed() const;
+
+  // Calls on_datagram(const TransportAddress& source, MutableBytes datagram) for each datagram of
+  // one batch; it may queue them, or parts of them, at any socket of the room, and change them and
+  // the headroom before them. Returns how many came; 0: nothing is left. A socket that had few asks
+  // for few, since each place in a batch costs time even when it stays empty.
+  template <typename OnDatagram>
+  std::size_t receive(UdpRoom& room, OnDatagram&& on_datagram) {
+    const std::size_t n = room.receive(native(), ask_);
+    for (std::size_t i = 0; i < n; ++i)
+      if (!room.was_cut(i)) on_datagram(room.source(i), room.datagram(i));
+    if (n == ask_)
+      ask_ = std::min(ask_ * 2, UdpRoom::kBatch);
+    else if (n < ask_ / 4)
+      ask_ /= 2;
+    return n;
+  }
+
+  // `datagram` lies in a slot of the room, or in other memory that stays until the flush.
+  void queue(UdpRoom& room, const TransportAddress& to, std::uint8_t dscp, Bytes datagram);
+  // `datagram` is copied; at most options.longest_copy octets.
+  void queue_copy(UdpRoom& room, const TransportAddress& to, std::uint8_t dscp, Bytes datagram);
+
+ private:
+  friend class UdpRoom;
+  UdpBatch(Fd socket, std::uint8_t dscp)
+      : socket_(std::move(socket)), local_(local_address(socket_)), dscp_(dscp) {}
+
+  Fd socket_;
+  TransportAddress local_;
+  std::uint8_t dscp_;    // the socket's own; a datagram with another carries it in ancillary data
+  std::size_t ask_ = 4;  // datagrams, at the next receive()
+  std::uint32_t first_ = UdpRoom::kNone;  // of what is queued
+  std::uint32_t last_ = UdpRoom::kNone;
+};
+
+}  // namespace sallyport::net
