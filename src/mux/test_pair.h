@@ -59,27 +59,54 @@ class TestPair {
 
   // A new connection: hello and its answer pass at once. The refusal, if there was one.
   std::optional<Refusal> connect() {
-    const auto key = random_.array<32>();
-    Connection connection;
-    const Hello hello = dialling.hello(instance_, key);
-    connection.number = hello.connection;
+    Dialled dialled = dial();
+    if (auto refusal = reach(dialled)) return refusal;
+    return finish(std::move(dialled));
+  }
+
+  // The same in steps, so that something can happen, or get lost, between them.
+  struct Connection {
+    std::uint64_t number = 0;
+    std::shared_ptr<TestWire> to_dialling = std::make_shared<TestWire>();
+    std::shared_ptr<TestWire> to_accepting = std::make_shared<TestWire>();
+  };
+  struct Dialled {
+    ExporterKey key{};
+    Hello hello{};
+    Connection connection{};
+  };
+  Dialled dial() {
+    Dialled dialled{.key = random_.array<32>()};
+    dialled.hello = dialling.hello(instance_, dialled.key);
+    dialled.connection.number = dialled.hello.connection;
+    return dialled;
+  }
+  // The hello arrives; the accepting side attaches the connection and answers.
+  std::optional<Refusal> reach(const Dialled& dialled) {
     if (accepting.connection_number() != 0) {
-      if (auto refusal = accepting.judge(hello, key)) return refusal;
+      if (auto refusal = accepting.judge(dialled.hello, dialled.key)) return refusal;
     }
-    auto link = std::make_unique<TestLink>(connection.to_dialling, key);
-    if (!accepting.accept(std::move(link), hello, WallTime{}, now))
+    auto link = std::make_unique<TestLink>(dialled.connection.to_dialling, dialled.key);
+    if (!accepting.accept(std::move(link), dialled.hello, WallTime{}, now))
       return Refusal{.code = RefusalCode::Malformed};
-    RecordReader reader;
-    const Buffer answer = connection.to_dialling->on_its_way.take();
-    reader.feed(answer);
-    const auto record = reader.next();
-    const auto accept = parse_hello_accept((*record)->body);
-    link = std::make_unique<TestLink>(connection.to_accepting, key);
-    const Result<void> attached = dialling.attach(std::move(link), hello, *accept, now);
-    if (!attached) return Refusal{.code = RefusalCode::Malformed};
-    connection.to_dialling->on_its_way.push(reader.take_rest());
-    connections_.push_back(std::move(connection));
     return std::nullopt;
+  }
+  // The answer arrives; the dialling side attaches the connection.
+  std::optional<Refusal> finish(Dialled dialled) {
+    ByteQueue& wire = dialled.connection.to_dialling->on_its_way;
+    const auto accept =
+        parse_hello_accept(wire.view().subspan(kRecordHeaderSize).first(kHelloAcceptSize));
+    wire.pop(kRecordHeaderSize + kHelloAcceptSize);
+    auto link = std::make_unique<TestLink>(dialled.connection.to_accepting, dialled.key);
+    if (!dialling.attach(std::move(link), dialled.hello, *accept, now))
+      return Refusal{.code = RefusalCode::Malformed};
+    connections_.push_back(std::move(dialled.connection));
+    return std::nullopt;
+  }
+  // The answer is lost: only the accepting side believes in the connection, for a while.
+  void lose(const Dialled& dialled) {
+    dialled.connection.to_dialling->cut = true;
+    dialled.connection.to_dialling->on_its_way.clear();
   }
 
   // The newest connection breaks; either side learns of it if it is told.
@@ -152,12 +179,6 @@ class TestPair {
   std::size_t connections() const { return connections_.size(); }
 
  private:
-  struct Connection {
-    std::uint64_t number = 0;
-    std::shared_ptr<TestWire> to_dialling = std::make_shared<TestWire>();
-    std::shared_ptr<TestWire> to_accepting = std::make_shared<TestWire>();
-  };
-
   void drop_closed() {
     const Error why{.code = Errc::Closed, .what = "closed by the far side"};
     for (auto it = connections_.begin(); it != connections_.end();) {
