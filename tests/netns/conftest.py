@@ -22,13 +22,15 @@ FAILURES = TOP / "build" / "netns-failures"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: takes long; run by script/test --full")
+    config.addinivalue_line("markers", "figures: measures; run alone, nothing beside it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Soaks run when asked for by name or marker."""
-    if config.option.markexpr or config.option.keyword:
+    """Soaks and figures run when asked for by name or marker."""
+    if config.option.markexpr or config.option.keyword or any("::" in a for a in config.args):
         return
-    wanted = [item for item in items if not item.get_closest_marker("soak")]
+    wanted = [item for item in items
+              if not (item.get_closest_marker("soak") or item.get_closest_marker("figures"))]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = wanted
 

@@ -5,6 +5,7 @@ from scene import audio
 from scene.baresip import Baresip
 from scene.conversations import PAIRS, converse
 from scene.figure1 import Scene
+from scene.kamailio import Kamailio
 from scene.sipp import Sipp
 from scene.waiting import until
 
@@ -59,3 +60,17 @@ def test_two_phones_that_talk_directly_agree_on(scene: Scene, pair: str):
     two = scene.public_host("two", "192.0.2.51")
     converse(Sipp(scene, one, "alice", two.address), Sipp(scene, two, "bob", one.address),
              PAIRS[pair])
+
+
+def test_two_phones_call_by_way_of_a_hosted_pbx(scene: Scene):
+    pbx = Kamailio(scene, scene.public_host("pbx", "192.0.2.200"), "pbx.example.net", "secret")
+    options = {"domain": pbx.domain, "proxy": pbx.host.address, "password": "secret"}
+    one = scene.public_host("one", "192.0.2.50")
+    alice = Baresip(scene, one, "alice", tone=400, **options)
+    bob = Baresip(scene, scene.public_host("two", "192.0.2.51"), "bob", tone=1000, **options)
+    alice.await_registered()
+    bob.await_registered()
+    alice.dial(bob.uri)
+    bob.await_event("CALL_INCOMING")
+    bob.accept()
+    until(lambda: audio.arriving(scene.tap(one), one.address, 1000).seconds > 1, "bob at alice")

@@ -7,6 +7,7 @@ heard where.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -144,8 +145,15 @@ class Baresip:
                      lambda: f"{kind} at {self}; it saw {[e['type'] for e in self.events]}\n"
                              f"{self.process.tail()}", timeout)[0]
 
+    def registrations(self) -> list[int]:
+        """The final answers to its REGISTERs so far. Read from the phone's own log: the first may
+        come before anybody listens to its events."""
+        return [int(status) for status in re.findall(
+            r"^\S+: (?:\x1b\[[0-9;]*m)?\{\d/\w+/v\d\} (\d{3}) .*", self.process.text(), re.M)]
+
     def await_registered(self, timeout: float = 20.0) -> None:
-        self.await_event("REGISTER_OK", timeout=timeout)
+        until(lambda: 200 in self.registrations(),
+              lambda: f"registration of {self}:\n{self.process.tail(40)}", timeout)
 
     def recording(self) -> Path:
         """The WAV file of what was heard in the latest call."""
