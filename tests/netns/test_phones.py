@@ -74,3 +74,37 @@ def test_two_phones_call_by_way_of_a_hosted_pbx(scene: Scene):
     bob.await_event("CALL_INCOMING")
     bob.accept()
     until(lambda: audio.arriving(scene.tap(one), one.address, 1000).seconds > 1, "bob at alice")
+
+
+def test_two_phones_that_call_directly_encrypt_what_they_say(scene: Scene):
+    secure = {"register": False, "srtp": True, "account": "mediaenc=srtp-mand"}
+    one = scene.public_host("one", "192.0.2.50")
+    alice = Baresip(scene, one, "alice", tone=400, **secure)
+    bob = Baresip(scene, scene.public_host("two", "192.0.2.51"), "bob", tone=1000, **secure)
+    began = alice.dial(bob.uri)
+    bob.await_event("CALL_INCOMING", began)
+    bob.accept()
+    alice.await_event("CALL_ESTABLISHED", began)
+    until(lambda: len(scene.tap(one).select(
+        lambda p: not p.outgoing and audio.parse_rtp(p.payload) is not None)) > 75, "media")
+    assert not audio.arriving(scene.tap(one), one.address, 1000).moments
+    bob.hang_up()
+    alice.await_event("CALL_CLOSED", began)
+    until(lambda: audio.heard_in_wav(alice.recording(), 1000).seconds > 1, "bob in the recording")
+
+
+def test_a_call_is_transferred_between_phones_that_call_directly(scene: Scene):
+    hosts = [scene.public_host(name, f"192.0.2.{50 + n}") for n, name in enumerate("abc")]
+    alice = Baresip(scene, hosts[0], "alice", tone=400, register=False)
+    bob = Baresip(scene, hosts[1], "bob", tone=700, register=False)
+    carol = Baresip(scene, hosts[2], "carol", tone=1000, register=False,
+                    account="answermode=auto")
+    began = alice.dial(bob.uri)
+    bob.await_event("CALL_INCOMING", began)
+    bob.accept()
+    alice.await_event("CALL_ESTABLISHED", began)
+    bob.transfer(carol.uri)
+    carol.await_event("CALL_ESTABLISHED", began)
+    until(lambda: audio.arriving(scene.tap(hosts[0]), alice.address, 1000).seconds > 1,
+          "carol at alice")
+    bob.await_event("CALL_CLOSED", began)

@@ -7,6 +7,7 @@ periods of every tone and each is orthogonal to the others.
 from __future__ import annotations
 
 import array
+import bisect
 import math
 import struct
 import wave
@@ -80,6 +81,26 @@ def parse_rtp(datagram: bytes) -> RtpPacket | None:
         begin += 4 + 4 * struct.unpack_from("!H", datagram, begin + 2)[0]
     kind, sequence, timestamp, ssrc = struct.unpack_from("!BHII", datagram, 1)
     return RtpPacket(kind & 0x7F, sequence, timestamp, ssrc, datagram[begin:])
+
+
+_MULAW_OF = {}
+for _octet in range(256):
+    _MULAW_OF.setdefault(DECODE[0][_octet], _octet)
+_LEVELS = sorted(_MULAW_OF)
+
+
+def encode_mulaw(sample: float) -> int:
+    place = bisect.bisect_left(_LEVELS, sample)
+    near = _LEVELS[max(0, place - 1):place + 1]
+    return _MULAW_OF[min(near, key=lambda level: abs(level - sample))]
+
+
+def rtp_tone(tone: int, number: int, ssrc: int = 0x5A11) -> bytes:
+    """The RTP packet `number` of a stream of PCMU that holds this tone."""
+    samples = bytes(encode_mulaw(8000 * math.sin(2 * math.pi * tone * n / RATE))
+                    for n in range(FRAME))
+    return struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * FRAME & 0xFFFFFFFF,
+                       ssrc) + samples
 
 
 @dataclass(frozen=True)
