@@ -18,6 +18,10 @@ struct BoundCarriage {
   static MutableBytes wrap(MutableBytes datagram) {
     return is_ours(datagram.front()) ? escape(datagram) : datagram;
   }
+  // How many octets of what wrap() made are the terminal's.
+  static std::size_t inner_size(Bytes wrapped) {
+    return is_ours(wrapped.front()) ? wrapped.size() - kEscapeHeader : wrapped.size();
+  }
   // `received` is not empty, and if it is_ours() it is of type Tagged.
   static Result<MutableBytes> unwrap(MutableBytes received) {
     if (!is_ours(received.front())) return received;

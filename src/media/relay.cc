@@ -17,13 +17,14 @@ constexpr std::uint32_t deadline_key(std::uint32_t end, std::uint8_t component) 
   return end * kMaxComponents + component;
 }
 
+// Counted are the terminals' octets, without what a carriage puts before them.
 void count_in(ComponentCounts& counts, Bytes datagram) {
   ++counts.packets_in;
   counts.octets_in += datagram.size();
 }
-void count_out(ComponentCounts& counts, Bytes datagram) {
+void count_out(ComponentCounts& counts, std::size_t octets) {
   ++counts.packets_out;
-  counts.octets_out += datagram.size();
+  counts.octets_out += octets;
 }
 
 }  // namespace
@@ -458,7 +459,7 @@ void Relay::forward(std::uint32_t end, std::uint8_t component, MutableBytes data
 void Relay::send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn& turn) {
   PortComponent& port = std::get<PortComponents>(to.kind).at(component);
   if (port.target().port == 0) return drop(Drop::NoRemote);
-  count_out(port.counts, datagram);
+  count_out(port.counts, datagram.size());
   ++totals_.relayed;
   turn.sender.send(port.socket(), port.target(), to.dscp, datagram);
 }
@@ -467,7 +468,7 @@ void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datag
   AwaitingComponent& flow = flows_[std::get<AwaitingPlaces>(to.kind).at(component)];
   const MutableBytes wrapped = BoundCarriage::wrap(datagram);
   if (flow.bound()) {
-    count_out(flow.counts, datagram);
+    count_out(flow.counts, datagram.size());
     ++totals_.relayed;
     return turn.sender.send(flow.socket, flow.source, to.dscp, wrapped);
   }
@@ -503,7 +504,7 @@ void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBy
     let_go(flow, to.dscp, turn);  // no more room to wait: this one goes too, in its turn
     flow.waited_enough = true;
   }
-  count_out(flow.counts, datagram);
+  count_out(flow.counts, datagram.size());
   ++totals_.relayed;
   turn.sender.send(flow.socket, flow.server, to.dscp, wrapped);
 }
@@ -511,7 +512,7 @@ void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBy
 void Relay::let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn) {
   while (!flow.waiting.empty()) {
     const Bytes packet = holding_.oldest(flow.waiting);
-    count_out(flow.counts, packet);
+    count_out(flow.counts, BoundCarriage::inner_size(packet));
     --totals_.waiting;
     ++totals_.relayed;
     turn.sender.send_copy(flow.socket, flow.server, dscp, packet);
@@ -522,7 +523,7 @@ void Relay::let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn) {
 void Relay::let_go(AwaitingComponent& flow, Turn& turn) {
   while (!flow.waiting.empty()) {
     const Bytes packet = holding_.oldest(flow.waiting);
-    count_out(flow.counts, packet);
+    count_out(flow.counts, BoundCarriage::inner_size(packet));
     --totals_.waiting;
     ++totals_.relayed;
     turn.sender.send_copy(flow.socket, flow.source, ends_[flow.end].dscp, packet);
