@@ -3,66 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "media/probe.h"
-#include "media/test_world.h"
+#include "media/test_call.h"
 
 namespace sallyport::media {
 namespace {
 
 using std::chrono::seconds;
 using test::at;
+using test::Call;
 using test::Host;
 using test::rtcp;
 using test::rtp;
 using test::Terminal;
 using test::World;
-
-// Figure 1 for one call: Alice and her agent behind a NAT, a server, Bob in the public network.
-struct Call {
-  explicit Call(World& w, unsigned components = 2) : world(w) {
-    nat = &world.add_nat(*IpRange::parse("10.1.1.0/24"), *IpAddress::parse("203.0.113.7"));
-    x = server.serve(at("198.51.100.1:2776"));
-    y = server.serve(at("198.51.100.1:2777"));
-    FlowSpec flow;
-    for (unsigned i = 0; i < components; ++i)
-      flow.components.push_back(new_flow_component(world.random));
-    secrets = flow.components;
-    EXPECT_TRUE(server.relay.add_flow(MediaId{1}, flow, {}));
-    flow.end = FlowEnd::Probing;
-    std::vector<SocketId> ports{agent.open(agent_rtp)};
-    std::vector<SocketId> flows{agent.open(at("10.1.1.2:40000"))};
-    std::vector<SocketId> outside{server.open(server_rtp)};
-    flow.server = {at("198.51.100.1:2776")};
-    if (components == 2) {
-      ports.push_back(agent.open(agent_rtcp));
-      flows.push_back(agent.open(at("10.1.1.2:40001")));
-      outside.push_back(server.open(server_rtcp));
-      flow.server.push_back(at("198.51.100.1:2777"));
-    }
-    EXPECT_TRUE(agent.relay.add_flow(MediaId{1}, flow, flows));
-    EXPECT_TRUE(agent.relay.add_port(MediaId{2}, ports, 46));
-    EXPECT_TRUE(server.relay.add_port(MediaId{2}, outside, 46));
-    agent.relay.set_remote(MediaId{2}, {{alice.address, alice_rtcp.address}}, world.now);
-    server.relay.set_remote(MediaId{2}, {{bob.address, bob_rtcp.address}}, world.now);
-    agent.relay.join(MediaId{1}, MediaId{2});
-    server.relay.join(MediaId{2}, MediaId{1});
-  }
-  ~Call() {
-    agent.expect_balance();
-    server.expect_balance();
-  }
-
-  World& world;
-  test::Nat* nat = nullptr;
-  Host agent{world};
-  Host server{world};
-  SocketId x, y;
-  std::vector<FlowComponent> secrets;
-  TransportAddress agent_rtp = at("10.1.1.2:5000"), agent_rtcp = at("10.1.1.2:5001");
-  TransportAddress server_rtp = at("198.51.100.1:30000"), server_rtcp = at("198.51.100.1:30001");
-  Terminal alice{world, at("10.1.1.50:4000")}, alice_rtcp{world, at("10.1.1.50:4001")};
-  Terminal bob{world, at("192.0.2.9:7000")}, bob_rtcp{world, at("192.0.2.9:7001")};
-};
 
 TEST(Relay, CarriesTheFirstPacketsOfACallThroughTheNatAndBack) {
   World world;
@@ -77,6 +30,333 @@ TEST(Relay, CarriesTheFirstPacketsOfACallThroughTheNatAndBack) {
   EXPECT_EQ(call.agent.relay.totals().probes_sent, 2U) << "at 0 and 20 ms; confirmed after 20 ms";
   EXPECT_EQ(call.agent.count(EventKind::FlowBound), 1U);
   EXPECT_EQ(call.server.count(EventKind::FlowBound), 1U);
+}
+
+TEST(Relay, CarriesRtcpOnAPathOfItsOwn) {
+  World world;
+  Call call{world};
+  call.alice_rtcp.send(call.agent_rtcp, rtcp(1));
+  world.run_for(milliseconds{100});
+  ASSERT_EQ(call.bob_rtcp.heard.size(), 1U);
+  EXPECT_EQ(call.bob_rtcp.heard.front(), rtcp(1));
+  EXPECT_EQ(*call.bob_rtcp.heard_from.begin(), call.server_rtcp);
+  EXPECT_TRUE(call.bob.heard.empty());
+  call.bob_rtcp.send(call.server_rtcp, rtcp(2));
+  world.run_for(milliseconds{100});
+  ASSERT_EQ(call.alice_rtcp.heard.size(), 1U);
+  EXPECT_EQ(call.alice_rtcp.heard.front(), rtcp(2));
+  EXPECT_EQ(call.agent.relay.totals().probes_sent, 2U) << "the RTP path was not opened";
+}
+
+TEST(Relay, TellsRtpFromRtcpByTokenWhereXAndYAreOnePort) {
+  World world;
+  Host agent{world};
+  Host server{world};
+  world.add_nat(*IpRange::parse("10.1.1.0/24"), *IpAddress::parse("203.0.113.7"));
+  const TransportAddress x = at("198.51.100.1:2776");
+  server.serve(x);
+  FlowSpec flow;
+  for (int i = 0; i < 2; ++i) flow.components.push_back(new_flow_component(world.random));
+  ASSERT_TRUE(server.relay.add_flow(MediaId{1}, flow, {}));
+  flow.end = FlowEnd::Probing;
+  flow.server = {x, x};
+  const std::vector<SocketId> flows{agent.open(at("10.1.1.2:40000")),
+                                    agent.open(at("10.1.1.2:40001"))};
+  const std::vector<SocketId> ports{agent.open(at("10.1.1.2:5000")),
+                                    agent.open(at("10.1.1.2:5001"))};
+  const std::vector<SocketId> outside{server.open(at("198.51.100.1:30000")),
+                                      server.open(at("198.51.100.1:30001"))};
+  ASSERT_TRUE(agent.relay.add_flow(MediaId{1}, flow, flows));
+  ASSERT_TRUE(agent.relay.add_port(MediaId{2}, ports, 46));
+  ASSERT_TRUE(server.relay.add_port(MediaId{2}, outside, 46));
+  Terminal alice{world, at("10.1.1.50:4000")};
+  Terminal alice_rtcp{world, at("10.1.1.50:4001")};
+  Terminal bob{world, at("192.0.2.9:7000")};
+  Terminal bob_rtcp{world, at("192.0.2.9:7001")};
+  agent.relay.set_remote(MediaId{2}, {{alice.address, alice_rtcp.address}}, world.now);
+  server.relay.set_remote(MediaId{2}, {{bob.address, bob_rtcp.address}}, world.now);
+  agent.relay.join(MediaId{1}, MediaId{2});
+  server.relay.join(MediaId{1}, MediaId{2});
+  alice.send(at("10.1.1.2:5000"), rtp(1));
+  alice_rtcp.send(at("10.1.1.2:5001"), rtcp(1));
+  world.run_for(milliseconds{100});
+  EXPECT_EQ(bob.heard, std::vector<Buffer>{rtp(1)});
+  EXPECT_EQ(bob_rtcp.heard, std::vector<Buffer>{rtcp(1)});
+}
+
+TEST(Relay, CarriesIpv6AsItCarriesIpv4) {
+  World world;
+  Host agent{world};
+  Host server{world};
+  const TransportAddress x = at("[2001:db8:1::1]:2776");
+  server.serve(x);
+  FlowSpec flow;
+  flow.components = {new_flow_component(world.random)};
+  ASSERT_TRUE(server.relay.add_flow(MediaId{1}, flow, {}));
+  flow.end = FlowEnd::Probing;
+  flow.server = {x};
+  const std::vector<SocketId> flows{agent.open(at("[2001:db8:2::2]:40000"))};
+  const std::vector<SocketId> ports{agent.open(at("[2001:db8:2::2]:5000"))};
+  const std::vector<SocketId> outside{server.open(at("192.0.2.1:30000"))};
+  ASSERT_TRUE(agent.relay.add_flow(MediaId{1}, flow, flows));
+  ASSERT_TRUE(agent.relay.add_port(MediaId{2}, ports, 46));
+  ASSERT_TRUE(server.relay.add_port(MediaId{2}, outside, 46));
+  Terminal alice{world, at("[2001:db8:2::50]:4000")};
+  Terminal bob{world, at("192.0.2.9:7000")};  // one family in, the other out
+  agent.relay.set_remote(MediaId{2}, {{alice.address}}, world.now);
+  server.relay.set_remote(MediaId{2}, {{bob.address}}, world.now);
+  agent.relay.join(MediaId{1}, MediaId{2});
+  server.relay.join(MediaId{1}, MediaId{2});
+  alice.talk(at("[2001:db8:2::2]:5000"), 0, 50);
+  bob.talk(at("192.0.2.1:30000"), 100, 50);
+  world.run_for(seconds{2});
+  EXPECT_EQ(bob.heard.size(), 50U);
+  EXPECT_EQ(alice.heard.size(), 50U);
+}
+
+TEST(Relay, JoinsTwoTerminalsOfOneAgentWithoutTheServer) {
+  World world;
+  Host agent{world};
+  const std::vector<SocketId> a{agent.open(at("10.1.1.2:5000"))};
+  const std::vector<SocketId> b{agent.open(at("10.1.1.2:5002"))};
+  ASSERT_TRUE(agent.relay.add_port(MediaId{1}, a, 46));
+  ASSERT_TRUE(agent.relay.add_port(MediaId{2}, b, 46));
+  Terminal alice{world, at("10.1.1.50:4000")};
+  Terminal carol{world, at("10.1.1.51:4000")};
+  agent.relay.set_remote(MediaId{1}, {{alice.address}}, world.now);
+  agent.relay.set_remote(MediaId{2}, {{carol.address}}, world.now);
+  agent.relay.join(MediaId{1}, MediaId{2});
+  alice.talk(at("10.1.1.2:5000"), 0, 10);
+  carol.talk(at("10.1.1.2:5002"), 10, 10);
+  world.run_for(seconds{1});
+  EXPECT_EQ(alice.heard.size(), 10U);
+  EXPECT_EQ(carol.heard.size(), 10U);
+  EXPECT_EQ(*carol.heard_from.begin(), at("10.1.1.2:5002"));
+  agent.expect_balance();
+}
+
+TEST(Relay, SendsNoProbeUntilMediaCanStart) {
+  World world;
+  Call call{world};
+  world.run_for(seconds{60});
+  EXPECT_EQ(call.agent.relay.totals().probes_sent, 0U);
+  call.agent.relay.probe(MediaId{1}, world.now);
+  world.run_for(milliseconds{100});
+  EXPECT_EQ(call.server.count(EventKind::FlowBound), 2U) << "RTP and RTCP";
+}
+
+TEST(Relay, TellsOnceThatPacketsWaitForAFlowAndDeliversThemWhenItIsBound) {
+  World world;
+  Call call{world};
+  call.bob.send(call.server_rtp, rtp(1));
+  call.bob.send(call.server_rtp, rtp(2));
+  world.run_for(milliseconds{11});
+  EXPECT_EQ(call.server.count(EventKind::WantsProbe), 1U);
+  EXPECT_EQ(call.server.relay.totals().waiting, 2U);
+  call.agent.relay.probe(MediaId{1}, world.now);  // as the control channel would have it
+  world.run_for(milliseconds{100});
+  EXPECT_EQ(call.alice.heard, (std::vector<Buffer>{rtp(1), rtp(2)}));
+  EXPECT_EQ(call.server.relay.totals().waiting, 0U);
+}
+
+TEST(Relay, LetsPacketsForAnUnboundFlowWait60MsAtMostAndKeepsTheNewestFour) {
+  World world;
+  Call call{world};
+  for (std::uint32_t i = 0; i < 6; ++i) call.bob.send(call.server_rtp, rtp(i));
+  world.run_for(milliseconds{69});
+  EXPECT_EQ(call.server.relay.totals().waiting, 4U);
+  EXPECT_EQ(call.server.relay.totals().dropped(Drop::HeldTooLong), 2U);
+  world.run_for(milliseconds{2});
+  EXPECT_EQ(call.server.relay.totals().waiting, 0U);
+  EXPECT_EQ(call.server.relay.totals().dropped(Drop::HeldTooLong), 6U);
+  EXPECT_FALSE(call.server.relay.next_deadline());
+}
+
+TEST(Relay, SendsTheProbeAheadOfTheFirstPacketAndLetsThatWait60MsAtMost) {
+  World world;
+  Call call{world};
+  std::vector<std::uint8_t> first_octets;
+  world.tap = [&](const TransportAddress& from, const TransportAddress& to, Bytes datagram) {
+    if (to.port != 2776) return true;
+    EXPECT_EQ(from, at("203.0.113.7:20000")) << "probe and media leave from one socket";
+    first_octets.push_back(datagram.front());
+    return false;  // UDP is blocked
+  };
+  call.alice.talk(call.agent_rtp, 0, 5);
+  world.run_for(milliseconds{69});
+  EXPECT_EQ(first_octets, (std::vector<std::uint8_t>{8, 8}));
+  EXPECT_EQ(call.agent.relay.totals().waiting, 3U);
+  world.run_for(milliseconds{32});
+  EXPECT_EQ(first_octets, (std::vector<std::uint8_t>{8, 8, 8, 0x80, 0x80, 0x80, 0x80, 0x80}));
+}
+
+TEST(Relay, DropsTheSecondComponentWhereTheOtherEndHasOne) {
+  World world;
+  Host host{world};
+  const std::vector<SocketId> pair{host.open(at("192.0.2.1:30000")),
+                                   host.open(at("192.0.2.1:30001"))};
+  const std::vector<SocketId> single{host.open(at("192.0.2.1:30002"))};
+  ASSERT_TRUE(host.relay.add_port(MediaId{1}, pair, 46));
+  ASSERT_TRUE(host.relay.add_port(MediaId{2}, single, 46));
+  Terminal alice{world, at("192.0.2.50:4000")};
+  Terminal alice_rtcp{world, at("192.0.2.50:4001")};
+  Terminal bob{world, at("192.0.2.60:4000")};
+  host.relay.set_remote(MediaId{1}, {{alice.address, alice_rtcp.address}}, world.now);
+  host.relay.set_remote(MediaId{2}, {{bob.address}}, world.now);
+  host.relay.join(MediaId{1}, MediaId{2});
+  alice.send(at("192.0.2.1:30000"), rtp(1));
+  alice_rtcp.send(at("192.0.2.1:30001"), rtcp(1));
+  bob.send(at("192.0.2.1:30002"), rtcp(2));  // rtcp-mux: all on component 0
+  world.run_for(milliseconds{50});
+  EXPECT_EQ(bob.heard.size(), 1U);
+  EXPECT_EQ(alice.heard, std::vector<Buffer>{rtcp(2)});
+  EXPECT_EQ(host.relay.totals().dropped(Drop::NoComponent), 1U);
+}
+
+TEST(Relay, LearnsTheSourceOfAPortOnceAndSendsThere) {
+  World world;
+  Call call{world};
+  Terminal nat_of_bob{world, at("192.0.2.77:61000")};
+  Terminal second{world, at("192.0.2.78:61000")};
+  call.server.relay.set_remote(MediaId{2}, {{call.bob.address}, Accept::FirstPlausible}, world.now);
+  nat_of_bob.send(call.server_rtp, rtp(1));
+  second.send(call.server_rtp, rtp(2));
+  world.run_for(milliseconds{15});
+  ASSERT_EQ(call.server.count(EventKind::FirstPacket), 1U);
+  EXPECT_EQ(call.server.events.front().second.source, nat_of_bob.address);
+  call.alice.talk(call.agent_rtp, 10, 3);
+  world.run_for(seconds{1});
+  EXPECT_EQ(nat_of_bob.heard.size(), 3U);
+  EXPECT_TRUE(call.bob.heard.empty());
+  EXPECT_EQ(call.server.relay.count(MediaId{2})->components[0].refused, 1U);
+}
+
+TEST(Relay, CountsWhatEachEndReceivesAndSends) {
+  World world;
+  Call call{world};
+  call.alice.talk(call.agent_rtp, 0, 20);
+  call.bob.talk(call.server_rtp, 0, 30);
+  world.run_for(seconds{1});
+  const ComponentCounts port = call.agent.relay.count(MediaId{2})->components.at(0);
+  EXPECT_EQ(port, (ComponentCounts{20, 20 * 172, 30, 30 * 172, 0}));
+  const ComponentCounts flow = call.agent.relay.count(MediaId{1})->components.at(0);
+  EXPECT_EQ(flow, (ComponentCounts{30, 30 * 172, 20, 20 * 172, 0}));
+  EXPECT_EQ(call.server.relay.count(MediaId{1})->components.at(0),
+            (ComponentCounts{20, 20 * 172, 30, 30 * 172, 0}));
+  EXPECT_FALSE(call.agent.relay.count(MediaId{99}));
+}
+
+TEST(Relay, FollowsAJoinToAnotherEnd) {
+  World world;
+  Call call{world};
+  const std::vector<SocketId> branch{call.server.open(at("198.51.100.1:30010"))};
+  ASSERT_TRUE(call.server.relay.add_port(MediaId{3}, branch, 46));
+  Terminal carol{world, at("192.0.2.10:7000")};
+  call.server.relay.set_remote(MediaId{3}, {{carol.address}}, world.now);
+  call.alice.talk(call.agent_rtp, 0, 10);
+  world.run_for(milliseconds{500});
+  EXPECT_EQ(call.bob.heard.size(), 10U);
+  call.server.relay.join(MediaId{1}, MediaId{3});
+  call.alice.talk(call.agent_rtp, 10, 10);
+  call.bob.send(call.server_rtp, rtp(77));
+  world.run_for(milliseconds{500});
+  EXPECT_EQ(carol.heard.size(), 10U);
+  EXPECT_EQ(call.bob.heard.size(), 10U);
+  EXPECT_EQ(call.server.relay.totals().dropped(Drop::Unjoined), 1U) << "Bob is left";
+  call.server.relay.leave(MediaId{1});
+  carol.send(at("198.51.100.1:30010"), rtp(78));
+  world.run_for(milliseconds{500});
+  EXPECT_TRUE(call.alice.heard.empty());
+}
+
+TEST(Relay, ForgetsAnEndThatIsClosedWithEverythingThatWasItsOwn) {
+  World world;
+  Call call{world};
+  call.alice.talk(call.agent_rtp, 0, 100);
+  call.bob.talk(call.server_rtp, 0, 100);
+  world.run_for(milliseconds{500});
+  const std::size_t events = call.server.events.size();
+  for (const std::uint64_t id : {1U, 2U}) {
+    call.agent.relay.close(MediaId{id});
+    call.server.relay.close(MediaId{id});
+  }
+  const std::size_t heard = call.bob.heard.size();
+  world.run_for(seconds{3});
+  EXPECT_LE(call.bob.heard.size(), heard + 1) << "what was under way already";
+  EXPECT_EQ(call.server.events.size(), events);
+  EXPECT_EQ(call.agent.relay.ends(), 0U);
+  EXPECT_EQ(call.server.relay.ends(), 0U);
+  EXPECT_FALSE(call.agent.relay.next_deadline());
+  EXPECT_GT(call.server.relay.totals().dropped(Drop::UnknownSocket), 0U);
+  EXPECT_GT(call.agent.relay.totals().dropped(Drop::UnknownSocket), 0U);
+}
+
+TEST(Relay, DropsWhatWaitsWhenItsFlowIsClosed) {
+  World world;
+  Call call{world};
+  call.bob.send(call.server_rtp, rtp(1));
+  world.run_for(milliseconds{15});
+  EXPECT_EQ(call.server.relay.totals().waiting, 1U);
+  call.server.relay.close(MediaId{1});
+  EXPECT_EQ(call.server.relay.totals().waiting, 0U);
+}
+
+TEST(Relay, RefusesWhatCannotBe) {
+  World world;
+  RelayOptions options;
+  options.max_ends = 3;
+  Host host{world, options};
+  const SocketId a = host.open(at("192.0.2.1:1"));
+  const SocketId b = host.open(at("192.0.2.1:2"));
+  const std::vector<SocketId> one{a};
+  const std::vector<SocketId> other{b};
+  const std::vector<SocketId> twice{b, b};
+  const auto code = [](const Result<void>& result) {
+    return result ? std::optional<Errc>{} : result.error().code;
+  };
+  ASSERT_TRUE(host.relay.add_port(MediaId{1}, one, 46));
+  EXPECT_EQ(code(host.relay.add_port(MediaId{1}, other, 46)), Errc::BadValue) << "id";
+  EXPECT_EQ(code(host.relay.add_port(MediaId{2}, one, 46)), Errc::BadValue) << "socket";
+  EXPECT_EQ(code(host.relay.add_port(MediaId{2}, twice, 46)), Errc::BadValue);
+  EXPECT_EQ(code(host.relay.add_port(MediaId{2}, {}, 46)), Errc::BadValue);
+  EXPECT_EQ(code(host.relay.add_port(MediaId{}, other, 46)), Errc::BadValue) << "no id";
+  EXPECT_EQ(code(host.relay.add_server_socket(a)), Errc::BadValue);
+  EXPECT_EQ(code(host.relay.add_server_socket(SocketId{})), Errc::BadValue);
+  FlowSpec flow;
+  flow.components = {new_flow_component(world.random)};
+  EXPECT_EQ(code(host.relay.add_flow(MediaId{2}, flow, other)), Errc::BadValue)
+      << "an awaiting flow has no socket";
+  ASSERT_TRUE(host.relay.add_flow(MediaId{2}, flow, {}));
+  EXPECT_EQ(code(host.relay.add_flow(MediaId{3}, flow, {})), Errc::BadValue) << "token";
+  flow.end = FlowEnd::Probing;
+  EXPECT_EQ(code(host.relay.add_flow(MediaId{3}, flow, other)), Errc::BadValue) << "no server";
+  flow.server = {at("198.51.100.1:2776")};
+  EXPECT_TRUE(host.relay.add_flow(MediaId{3}, flow, other));
+  EXPECT_EQ(code(host.relay.add_port(MediaId{4}, {}, 46)), Errc::BadValue);
+  const std::vector<SocketId> third{host.open(at("192.0.2.1:3"))};
+  EXPECT_EQ(code(host.relay.add_port(MediaId{4}, third, 46)), Errc::Exhausted);
+  host.relay.close(MediaId{1});
+  EXPECT_TRUE(host.relay.add_port(MediaId{4}, one, 46)) << "its socket is free, too";
+}
+
+TEST(Relay, ReleasesFlowsFromAServerSocketThatIsRemoved) {
+  World world;
+  Call call{world};
+  call.alice.talk(call.agent_rtp, 0, 5);
+  world.run_for(milliseconds{300});
+  ASSERT_EQ(call.bob.heard.size(), 5U);
+  call.server.relay.remove_server_socket(call.x);
+  call.bob.send(call.server_rtp, rtp(1));
+  world.run_for(milliseconds{15});
+  EXPECT_EQ(call.server.relay.totals().waiting, 1U);
+  EXPECT_EQ(call.server.count(EventKind::WantsProbe), 1U);
+}
+
+TEST(Relay, SaysWhatEachDropIsCalled) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kDrops; ++i) names.insert(name(static_cast<Drop>(i)));
+  EXPECT_EQ(names.size(), kDrops);
+  EXPECT_FALSE(names.contains("unknown"));
 }
 
 }  // namespace
