@@ -58,11 +58,11 @@ function(sallyport_test name)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 120)
 endfunction()
 
-# sallyport_fuzzer(NAME SOURCES fuzz_x.cc LINK ...): a libFuzzer target `fuzz_NAME` in the fuzz
+# sallyport_fuzzer(NAME SOURCES fuzz_x.cc LINK ... [VECTORS dir ...]): a libFuzzer target `fuzz_NAME` in the fuzz
 # preset; in every other build the same source replays its corpus as a test, so it cannot rot.
-# The corpus lies in tests/fuzz/corpus/NAME/.
+# The corpus lies in tests/fuzz/corpus/NAME/; VECTORS are further folders of inputs.
 function(sallyport_fuzzer name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;VECTORS" ${ARGN})
   set(sources ${arg_SOURCES})
   if(NOT SALLYPORT_FUZZ)
     list(APPEND sources ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
@@ -76,7 +76,8 @@ function(sallyport_fuzzer name)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   else()
     add_test(NAME fuzz_corpus.${name}
-             COMMAND fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+             COMMAND fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name}
+                     ${arg_VECTORS})
     set_tests_properties(fuzz_corpus.${name} PROPERTIES TIMEOUT 120)
   endif()
 endfunction()

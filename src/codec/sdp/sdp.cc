@@ -233,7 +233,10 @@ struct Editor::Output {
   bool has_connection = false;   // c= of this section is written
 
   void line(char type, std::string_view value) {
-    if (!text.empty() && text.back() != '\n') text += line_end;
+    if (text.ends_with('\r'))
+      text += '\n';
+    else if (!text.empty() && text.back() != '\n')
+      text += line_end;
     text += type;
     text += '=';
     text += value;

@@ -156,6 +156,18 @@ TEST(Editor, WritesRtcpWhereItIsNotTheNextPort) {
   EXPECT_EQ(added.finish(), "v=0\nc=IN IP4 203.0.113.7\nm=audio 2776 RTP/AVP 0\na=rtcp:2790\n");
 }
 
+TEST(Editor, EndsALineThatHadNoEnd) {
+  for (const char* end : {"", "\r"}) {
+    const std::string text =
+        "v=0\r\nm=audio 5000 RTP/AVP 0\r\nc=IN IP4 10.0.0.1" + std::string{end};
+    const auto cut = Description::parse(text);
+    Editor edit{*cut};
+    edit.set_media(0, at("203.0.113.7:2776"), at("203.0.113.7:2790"));
+    EXPECT_EQ(edit.finish(),
+              "v=0\r\nm=audio 2776 RTP/AVP 0\r\nc=IN IP4 203.0.113.7\r\na=rtcp:2790\r\n");
+  }
+}
+
 TEST(Editor, GivesAMediaItsOwnConnectionWhereTheSessionsWouldBeWrong) {
   const auto offer = Description::parse(
       "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n"

@@ -1,14 +1,10 @@
 #include "codec/sip/multipart.h"
 
-#include <array>
-
 #include "codec/sip/lines.h"
 #include "codec/text.h"
 
 namespace sallyport::codec::sip {
 namespace {
-
-constexpr std::size_t kNone = std::string_view::npos;
 
 struct Delimiter {
   std::size_t begin = 0;  // of the line end before "--boundary"; it belongs to the delimiter
@@ -66,7 +62,7 @@ std::optional<Part> find_sdp_part(std::string_view body, const ContentType& type
   for (const Part& part : *parts) {
     if (!part.type) continue;
     if (part.type->is("application", "sdp")) {
-      if (is_readable(part)) return part;
+      if (is_readable(part) && !part.body.empty()) return part;
     } else if (auto inner = find_sdp_part(part.body, *part.type, depth + 1)) {
       return inner;
     }

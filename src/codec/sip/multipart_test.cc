@@ -95,6 +95,9 @@ TEST(Sdp, IsNotLookedForWhereItCannotBeRead) {
   EXPECT_FALSE(has(message_with("multipart/mixed;boundary=b",
                                 "--b\r\nc: application/sdp\r\n"
                                 "Content-Transfer-Encoding: base64\r\n\r\ndj0w\r\n--b--")));
+  // No empty line behind the headers: nowhere to put another description.
+  EXPECT_FALSE(
+      has(message_with("multipart/mixed;boundary=b", "--b\r\nc: application/sdp\r\nv=0\r\n--b--")));
   std::string deep = "c: application/sdp\r\n\r\nv=0";
   for (int i = 0; i < 6; ++i) {
     const std::string b = "b" + std::to_string(i);
