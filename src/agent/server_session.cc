@@ -1,0 +1,68 @@
+#include "agent/server_session.h"
+
+#include "control.pb.h"
+
+namespace sallyport::agent {
+
+ServerSession::ServerSession(mux::Multiplex& multiplex, const ServerSessionContext& context)
+    : context_(context),
+      control_(multiplex, context.network,
+               {.on_message = [this](const auto& message) { return on_message(message); },
+                .on_attached =
+                    [this](std::uint64_t number) {
+                      attached_ = true;
+                      context_.log.info("connected to the server", {{"connection", number}});
+                    },
+                .on_detached =
+                    [this](const Error& why) {
+                      attached_ = false;
+                      context_.log.warning("connection to the server lost", {{"why", why.what}});
+                    },
+                .on_gone = [this](const Error& why) { context_.on_over(why); }}),
+      slave_(control_) {
+  control_.send(
+      control::make_hello(context_.modes, edge::kChosenByEdge | 1U, context_.network.wall_now()));
+}
+
+ServerSession::~ServerSession() { control_.set_part(nullptr); }
+
+void ServerSession::request_certificate(const std::string& signing_request) {
+  control::wire::Envelope message;
+  message.mutable_renew_certificate()->set_request(signing_request);
+  control_.send(message);
+}
+
+Result<void> ServerSession::on_message(const control::wire::Envelope& message) {
+  if (message.has_welcome()) return on_welcome(message);
+  if (message.has_refusal()) {
+    context_.log.error("the server refuses", {{"why", message.refusal().what()}});
+    return fail(Errc::NotPermitted, "refused by the server");
+  }
+  if (message.has_new_certificate()) {
+    context_.on_certificate(message.new_certificate().certificate(),
+                            message.new_certificate().what());
+    return {};
+  }
+  return fail(Errc::Unsupported, "not a message for an agent");
+}
+
+Result<void> ServerSession::on_welcome(const control::wire::Envelope& message) {
+  if (edge_) return fail(Errc::BadValue, "a second Welcome");
+  auto welcomed =
+      control::read_welcome(message.welcome(), context_.modes, context_.network.wall_now());
+  if (!welcomed) return tl::make_unexpected(welcomed.error());
+  welcomed_ = std::move(*welcomed);
+  edge_ = std::make_unique<edge::LocalEdge>(
+      context_.network, context_.plane, context_.policy, context_.audit, context_.log,
+      edge::LocalEdgeOptions{.commander = "server",
+                             .advertised = {},
+                             .certificates = context_.certificates,
+                             .first_accepted_id = welcomed_->first_accepted_id},
+      slave_);
+  slave_.set_edge(*edge_);
+  control_.set_part(&slave_);
+  context_.on_ready(*welcomed_);
+  return {};
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,81 @@
+#include "server/agent_session.h"
+
+#include "control.pb.h"
+
+namespace sallyport::server {
+
+using adapter::Place;
+
+AgentSession::AgentSession(AgentId id, std::string name, mux::Multiplex& multiplex,
+                           const AgentSessionContext& context)
+    : id_(id),
+      name_(std::move(name)),
+      multiplex_(multiplex),
+      context_(context),
+      control_(
+          multiplex, context.clocks,
+          {.on_message = [this](const auto& message) { return on_message(message); },
+           .on_attached =
+               [this](std::uint64_t number) {
+                 attached_ = true;
+                 context_.log.info("agent connected", {{"agent", name_}, {"connection", number}});
+               },
+           .on_detached =
+               [this](const Error& why) {
+                 attached_ = false;
+                 context_.log.warning("agent detached", {{"agent", name_}, {"why", why.what}});
+               },
+           .on_gone =
+               [this](const Error& why) {
+                 context_.log.warning("agent gone", {{"agent", name_}, {"why", why.what}});
+                 context_.on_over(id_);
+               }}),
+      since_(context.clocks.now()) {}
+
+AgentSession::~AgentSession() {
+  if (!remote_) return;
+  context_.brain.detach(Place::inside(id_));
+  control_.set_part(nullptr);
+}
+
+Result<void> AgentSession::on_message(const control::wire::Envelope& message) {
+  if (message.has_hello()) return on_hello(message);
+  if (message.has_renew_certificate()) {
+    control::wire::Envelope answer;
+    auto& renewed = *answer.mutable_new_certificate();
+    const auto certificate = context_.renew(id_, message.renew_certificate().request());
+    if (certificate)
+      renewed.set_certificate(*certificate);
+    else
+      renewed.set_what(std::string{certificate.error().what});
+    context_.log.info("certificate renewed", {{"agent", name_}, {"ok", certificate.has_value()}});
+    control_.send(answer);
+    return {};
+  }
+  return fail(Errc::Unsupported, "not a message for a server");
+}
+
+Result<void> AgentSession::on_hello(const control::wire::Envelope& message) {
+  if (remote_) return fail(Errc::BadValue, "a second Hello");
+  // Connections that this agent accepts are told from every other agent's by its number in their
+  // ids.
+  const std::uint64_t first_accepted = edge::kChosenByEdge | std::uint64_t{id_.value} << 32U | 1U;
+  const auto [answer, mode] = control::answer_hello(message.hello(),
+                                                    {.modes = context_.modes,
+                                                     .media = context_.media,
+                                                     .agent_name = name_,
+                                                     .first_accepted_id = first_accepted},
+                                                    context_.clocks.wall_now());
+  control_.send(answer);
+  if (!mode) return fail(Errc::Unsupported, "no common mode or version");
+  software_ = message.hello().software();
+  remote_ =
+      std::make_unique<edge::RemoteEdge>(control_, context_.brain.observer(Place::inside(id_)));
+  control_.set_part(remote_.get());
+  context_.log.info("agent ready",
+                    {{"agent", name_}, {"mode", control::name(*mode)}, {"software", software_}});
+  context_.brain.attach(Place::inside(id_), name_, *remote_);
+  return {};
+}
+
+}  // namespace sallyport::server
