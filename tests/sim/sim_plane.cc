@@ -88,7 +88,7 @@ Result<MediaId> SimPlane::open_flow(const media::FlowSpec& spec, OnEvent on_even
     for (std::size_t i = 0; i < spec.components.size(); ++i)
       if (const auto socket = open_socket(static_cast<std::uint16_t>(50000 + next_socket_)))
         sockets.push_back(*socket);
-  const auto added = relay_->add_flow(id, spec, sockets, network_.now());
+  const auto added = relay_->add_flow(id, spec, sockets);
   if (!added) return tl::make_unexpected(added.error());
   events_[id] = std::move(on_event);
   owned_[id] = std::move(sockets);
