@@ -4,10 +4,10 @@
 //
 //   step: | operation | a | b | length | octets ... |
 #include <array>
-#include <cstdlib>
 
 #include "media/relay.h"
 #include "media/token.h"
+#include "require.h"
 
 using namespace sallyport;
 using namespace sallyport::media;
@@ -27,7 +27,7 @@ class CountingSender final : public Sender {
   }
   void send_copy(SocketId from, const TransportAddress& to, std::uint8_t dscp,
                  Bytes datagram) override {
-    if (datagram.size() > kMaxCopied) std::abort();
+    SALLYPORT_REQUIRE(datagram.size() <= kMaxCopied);
     copied += datagram.size();
     send(from, to, dscp, datagram);
   }
@@ -55,9 +55,7 @@ struct Machine {
     const std::array<SocketId, 1> single{SocketId{7}};
     require(relay.add_port(MediaId{5}, single, 46));
   }
-  static void require(const Result<void>& done) {
-    if (!done) std::abort();
-  }
+  static void require(const Result<void>& done) { SALLYPORT_REQUIRE(done); }
 
   void step(std::uint8_t operation, std::uint8_t a, std::uint8_t b, Bytes octets) {
     const MediaId first{a % 6U};
@@ -117,7 +115,7 @@ struct Machine {
   void expect_balance() const {
     std::uint64_t all = relay.totals().relayed + relay.totals().handled + relay.totals().waiting;
     for (const std::uint64_t dropped : relay.totals().drops) all += dropped;
-    if (all != relay.totals().received) std::abort();
+    SALLYPORT_REQUIRE(all == relay.totals().received);
   }
 
   SeededRandom random{1};
