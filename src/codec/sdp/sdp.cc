@@ -37,6 +37,8 @@ std::string connection(const IpAddress& ip) {
 }
 
 bool is_null(std::string_view host) {
+  if (host == "0.0.0.0") return true;
+  if (!host.starts_with('0') && !host.starts_with(':')) return false;
   const auto ip = IpAddress::parse(host);
   return ip && ip->is_unspecified();
 }
