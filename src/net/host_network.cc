@@ -8,6 +8,7 @@
 #include "net/host_stream.h"
 #include "net/resolver.h"
 #include "net/route_watcher.h"
+#include "net/socket.h"
 
 namespace sallyport::net {
 namespace {

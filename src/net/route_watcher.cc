@@ -110,14 +110,4 @@ Result<std::unique_ptr<RouteWatcher>> RouteWatcher::open(EventLoop& loop,
 
 RouteWatcher::~RouteWatcher() = default;
 
-Result<IpAddress> find_local_address(const IpAddress& remote) {
-  auto socket = open_socket(family_of(remote), SOCK_DGRAM);
-  if (!socket) return tl::make_unexpected(socket.error());
-  // Connecting a datagram socket sends nothing; it only asks the routing table. Any port will do.
-  const SocketAddress address{{.ip = remote, .port = 9}};
-  if (::connect(socket->get(), &address.any, address.size) != 0)
-    return fail(Errc::Unreachable, "no route");
-  return local_address(*socket).ip;
-}
-
 }  // namespace sallyport::net

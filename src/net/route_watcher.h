@@ -25,7 +25,4 @@ class RouteWatcher {
   std::shared_ptr<Watching> watching_;
 };
 
-// The local address from which `remote` is reached by this host's routes. Unreachable if none.
-Result<IpAddress> find_local_address(const IpAddress& remote);
-
 }  // namespace sallyport::net

@@ -1,6 +1,8 @@
 #include "net/socket.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -85,6 +87,30 @@ TransportAddress remote_address(const Fd& socket) {
   address.size = sizeof address.v6;
   if (::getpeername(socket.get(), &address.any, &address.size) != 0) return {};
   return to_transport_address(&address.any);
+}
+
+Result<IpAddress> find_local_address(const IpAddress& remote) {
+  auto socket = open_socket(family_of(remote), SOCK_DGRAM);
+  if (!socket) return tl::make_unexpected(socket.error());
+  // Connecting a datagram socket sends nothing; it only asks the routing table. Any port will do.
+  const SocketAddress address{{.ip = remote, .port = 9}};
+  if (::connect(socket->get(), &address.any, address.size) != 0)
+    return fail(Errc::Unreachable, "no route");
+  return local_address(*socket).ip;
+}
+
+std::vector<IpAddress> host_addresses() {
+  ifaddrs* found = nullptr;
+  if (::getifaddrs(&found) != 0) return {};
+  std::vector<IpAddress> out;
+  for (const ifaddrs* it = found; it != nullptr; it = it->ifa_next) {
+    if (it->ifa_addr == nullptr || (it->ifa_flags & IFF_UP) == 0) continue;
+    const IpAddress address = to_transport_address(it->ifa_addr).ip;
+    if (!address.is_unspecified() && !address.is_loopback() && !address.is_link_local())
+      out.push_back(address);
+  }
+  ::freeifaddrs(found);
+  return out;
 }
 
 Error system_error(int error_number) {

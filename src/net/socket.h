@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "base/result.h"
 #include "base/transport_address.h"
@@ -45,6 +46,11 @@ void set_dscp(const Fd& socket, bool v4, std::uint8_t dscp);
 
 TransportAddress local_address(const Fd& socket);
 TransportAddress remote_address(const Fd& socket);
+
+// The local address from which `remote` is reached by this host's routes. Unreachable if none.
+Result<IpAddress> find_local_address(const IpAddress& remote);
+// This host's own, without loopback and link-local ones.
+std::vector<IpAddress> host_addresses();
 
 // Why a system call failed, as a literal for Error::what.
 Error system_error(int error_number);

@@ -1,0 +1,80 @@
+// What the edge's thread and the media thread tell each other, as values in two queues
+// (edge/media_thread.h).
+#pragma once
+
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "media/relay.h"
+#include "net/udp_batch.h"
+
+namespace sallyport::edge {
+
+struct MediaTotals {
+  media::Totals relay;
+  net::UdpCounts udp;
+  std::uint64_t missed = 0;  // came at X and Y faster than they were read: the kernel dropped them
+  std::size_t ends = 0;      // ports and flows
+  std::uint64_t lost_messages = 0;  // events that the edge's thread did not take in time
+};
+
+// ---- What the edge's thread orders ----
+struct AddPort {
+  media::MediaId id;
+  std::vector<media::SocketId> ids;
+  std::vector<std::unique_ptr<net::UdpBatch>> sockets;
+  std::uint8_t dscp = 0;
+};
+struct AddFlow {
+  media::MediaId id;
+  media::FlowSpec spec;
+  std::vector<media::SocketId> ids;
+  std::vector<std::unique_ptr<net::UdpBatch>> sockets;
+};
+struct SetRemote {
+  media::MediaId id;
+  media::RemoteSpec remote;
+};
+struct Join {
+  media::MediaId a;
+  media::MediaId b;
+};
+struct Leave {
+  media::MediaId id;
+};
+struct Probe {
+  media::MediaId id;
+};
+struct Close {
+  media::MediaId id;
+  std::vector<media::SocketId> sockets;
+};
+struct Count {
+  media::MediaId id;
+  std::uint64_t request = 0;
+};
+struct CountTotals {
+  std::uint64_t request = 0;
+};
+struct PathChanged {};
+struct Stop {};
+using MediaCommand = std::variant<Stop, AddPort, AddFlow, SetRemote, Join, Leave, Probe, Close,
+                                  Count, CountTotals, PathChanged>;
+
+// ---- What the media thread tells ----
+struct Happened {
+  media::MediaId id;
+  media::Event event;
+};
+struct Counted {
+  std::uint64_t request = 0;
+  media::Counts counts;
+};
+struct CountedTotals {
+  std::uint64_t request = 0;
+  MediaTotals totals;
+};
+using MediaMessage = std::variant<Happened, Counted, CountedTotals>;
+
+}  // namespace sallyport::edge

@@ -1,0 +1,280 @@
+#include "edge/media_thread.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "edge/media_worker.h"
+
+namespace sallyport::edge {
+namespace {
+
+// At X and Y all calls meet: 50 000 packets a second for 50 ms and more.
+constexpr int kServerBuffer = 8 * 1024 * 1024;
+constexpr std::uint8_t kServerDscp = 46;
+
+// How long the edge's thread waits when the queue of commands is full.
+constexpr auto kQueueFull = std::chrono::microseconds{50};
+
+// The host's addresses that an unspecified one stands for, if there are several: each gets a socket
+// of its own. The unspecified one stays beside them, for addresses that come later.
+std::vector<IpAddress> addresses_served_by(const TransportAddress& local) {
+  if (!local.ip.is_unspecified() || local.port == 0) return {};
+  std::vector<IpAddress> out;
+  for (const IpAddress& ip : net::host_addresses())
+    if (ip.is_v4() == local.ip.is_v4()) out.push_back(ip);
+  if (out.size() < 2) out.clear();
+  return out;
+}
+
+// The port's sockets from `first` on. A port may have one and not the other: then none is kept.
+Result<void> open_sockets(const TransportAddress& first, unsigned components, std::uint8_t dscp,
+                          std::vector<std::unique_ptr<net::UdpBatch>>& out) {
+  out.clear();
+  for (unsigned i = 0; i < components; ++i) {
+    auto socket = net::UdpBatch::open(
+        {.ip = first.ip, .port = static_cast<std::uint16_t>(first.port + i)}, {.dscp = dscp});
+    if (!socket) return tl::make_unexpected(socket.error());
+    out.push_back(std::move(*socket));
+  }
+  return {};
+}
+
+}  // namespace
+
+MediaThread::MediaThread(const MediaThreadOptions& options, Post post)
+    : options_(options),
+      ports_(options.ports, random_, options.quarantine),
+      shared_(std::make_shared<Shared>(options, std::move(post))),
+      worker_(std::make_unique<Worker>(shared_, options.relay)) {
+  shared_->owner = this;
+}
+
+Result<std::unique_ptr<MediaThread>> MediaThread::start(const MediaThreadOptions& options,
+                                                        Post post) {
+  std::unique_ptr<MediaThread> made{new MediaThread(options, std::move(post))};
+  if (const auto opened = made->worker_->open(); !opened)
+    return tl::make_unexpected(opened.error());
+  if (const auto opened = made->open_server_sockets(*made->worker_); !opened)
+    return tl::make_unexpected(opened.error());
+  // Signals are for the thread that runs the event loop: the new one inherits a full mask.
+  sigset_t all{};
+  sigset_t before{};
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  made->thread_ = std::thread([worker = made->worker_.get()] {
+    ::pthread_setname_np(::pthread_self(), "media");
+    worker->run();
+  });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return made;
+}
+
+MediaThread::~MediaThread() {
+  shared_->owner = nullptr;
+  if (!thread_.joinable()) return;
+  tell(Stop{});
+  thread_.join();
+}
+
+Result<void> MediaThread::open_server_sockets(Worker& worker) {
+  for (const TransportAddress& local : options_.server_sockets) {
+    const std::vector<IpAddress> own = addresses_served_by(local);
+    const bool shared = options_.share_server_ports || !own.empty();
+    if (!options_.share_server_ports && !own.empty()) {
+      // The sockets below share the port among themselves. Nobody else may hold it already, least
+      // of all another server: the kernel would split the packets between the two.
+      if (const auto alone = net::UdpBatch::open(local, {}); !alone)
+        return tl::make_unexpected(alone.error());
+    }
+    const auto opened = open_server_socket(worker, local, shared);
+    if (!opened) return tl::make_unexpected(opened.error());
+    server_addresses_.push_back(*opened);
+    for (const IpAddress& ip : own) {
+      const auto one = open_server_socket(worker, {.ip = ip, .port = local.port}, shared);
+      if (!one) return tl::make_unexpected(one.error());
+    }
+  }
+  return {};
+}
+
+Result<TransportAddress> MediaThread::open_server_socket(Worker& worker,
+                                                         const TransportAddress& local,
+                                                         bool shared) {
+  auto socket = net::UdpBatch::open(local, {.receive_buffer = kServerBuffer,
+                                            .send_buffer = kServerBuffer,
+                                            .share_port = shared,
+                                            .dscp = kServerDscp});
+  if (!socket) return tl::make_unexpected(socket.error());
+  const TransportAddress bound = (*socket)->local();
+  const auto added = worker.add_server_socket(media::SocketId{next_socket_++}, std::move(*socket));
+  if (!added) return tl::make_unexpected(added.error());
+  return bound;
+}
+
+Result<media::OpenedPort> MediaThread::open_port(const media::PortSpec& spec, OnEvent on_event) {
+  if (spec.components == 0 || spec.components > media::kMaxComponents)
+    return fail(Errc::BadValue, "a media port has one or two components");
+  if (ends_.size() >= options_.relay.max_ends)
+    return fail(Errc::Exhausted, "as many media ends as are allowed");
+  const auto local =
+      spec.local ? Result<IpAddress>{*spec.local} : net::find_local_address(spec.toward);
+  if (!local) return tl::make_unexpected(local.error());
+
+  Sockets sockets;
+  const auto first = ports_.take(*local, spec.components, Clock::now(), [&](std::uint16_t port) {
+    return open_sockets({.ip = *local, .port = port}, spec.components, spec.dscp, sockets);
+  });
+  if (!first) return tl::make_unexpected(first.error());
+
+  End end;
+  end.on_event = std::make_shared<OnEvent>(std::move(on_event));
+  end.port = TransportAddress{.ip = *local, .port = *first};
+  end.sockets = take_socket_ids(spec.components);
+  media::OpenedPort opened{.id = media::MediaId{next_id_++}, .addresses = {}};
+  for (const auto& socket : sockets) opened.addresses.push_back(socket->local());
+  tell(AddPort{
+      .id = opened.id, .ids = end.sockets, .sockets = std::move(sockets), .dscp = spec.dscp});
+  ends_.emplace(opened.id, std::move(end));
+  return opened;
+}
+
+Result<media::MediaId> MediaThread::open_flow(const media::FlowSpec& spec, OnEvent on_event) {
+  const std::size_t components = spec.components.size();
+  if (components == 0 || components > media::kMaxComponents)
+    return fail(Errc::BadValue, "a flow has one or two components");
+  if (ends_.size() >= options_.relay.max_ends)
+    return fail(Errc::Exhausted, "as many media ends as are allowed");
+
+  End end;
+  Sockets sockets;
+  if (spec.end == media::FlowEnd::Probing) {
+    if (const auto opened = open_flow_sockets(spec, sockets); !opened)
+      return tl::make_unexpected(opened.error());
+    end.sockets = take_socket_ids(components);
+  } else {
+    for (const media::FlowComponent& one : spec.components) end.tokens.push_back(one.token);
+    if (!add_tokens(end.tokens)) return fail(Errc::BadValue, "a flow's token is in use");
+  }
+  end.on_event = std::make_shared<OnEvent>(std::move(on_event));
+  const media::MediaId id{next_id_++};
+  tell(AddFlow{.id = id, .spec = spec, .ids = end.sockets, .sockets = std::move(sockets)});
+  ends_.emplace(id, std::move(end));
+  return id;
+}
+
+// A flow's sockets are bound to no address: when the host moves to another network, the next probe
+// leaves from the new one, and the flow heals by itself.
+Result<void> MediaThread::open_flow_sockets(const media::FlowSpec& spec, Sockets& out) {
+  if (spec.server.size() != spec.components.size())
+    return fail(Errc::BadValue, "a probing flow needs a server address for each component");
+  for (const TransportAddress& server : spec.server) {
+    const IpAddress any = server.ip.is_v4() ? IpAddress::any_v4() : IpAddress::any_v6();
+    auto socket = net::UdpBatch::open({.ip = any, .port = 0}, {.dscp = spec.dscp});
+    if (!socket) return tl::make_unexpected(socket.error());
+    out.push_back(std::move(*socket));
+  }
+  return {};
+}
+
+// All of them, or none.
+bool MediaThread::add_tokens(const std::vector<media::Token>& tokens) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens_.insert(tokens[i]).second) continue;
+    for (std::size_t added = 0; added < i; ++added) tokens_.erase(tokens[added]);
+    return false;
+  }
+  return true;
+}
+
+std::vector<media::SocketId> MediaThread::take_socket_ids(std::size_t many) {
+  std::vector<media::SocketId> out;
+  while (out.size() < many) {
+    if (free_sockets_.empty()) free_sockets_.push_back({.value = next_socket_++});
+    out.push_back(free_sockets_.back());
+    free_sockets_.pop_back();
+  }
+  return out;
+}
+
+void MediaThread::set_remote(media::MediaId id, const media::RemoteSpec& remote) {
+  tell(SetRemote{.id = id, .remote = remote});
+}
+void MediaThread::join(media::MediaId a, media::MediaId b) { tell(Join{.a = a, .b = b}); }
+void MediaThread::leave(media::MediaId id) { tell(Leave{.id = id}); }
+void MediaThread::probe(media::MediaId id) { tell(Probe{.id = id}); }
+void MediaThread::path_changed() { tell(PathChanged{}); }
+
+void MediaThread::close(media::MediaId id) {
+  const auto it = ends_.find(id);
+  if (it == ends_.end()) return;
+  End end = std::move(it->second);
+  ends_.erase(it);
+  for (const media::Token& token : end.tokens) tokens_.erase(token);
+  if (end.port)
+    ports_.give_back(end.port->ip, end.port->port, static_cast<unsigned>(end.sockets.size()),
+                     Clock::now());
+  // Commands keep their order: whoever is given these numbers next comes after this close.
+  free_sockets_.insert(free_sockets_.end(), end.sockets.begin(), end.sockets.end());
+  tell(Close{.id = id, .sockets = std::move(end.sockets)});
+}
+
+void MediaThread::count(media::MediaId id, OnCounts on_counts) {
+  const std::uint64_t request = next_request_++;
+  counts_asked_.emplace(request, std::move(on_counts));
+  tell(Count{.id = id, .request = request});
+}
+
+void MediaThread::totals(OnTotals on_totals) {
+  const std::uint64_t request = next_request_++;
+  totals_asked_.emplace(request, std::move(on_totals));
+  tell(CountTotals{.request = request});
+}
+
+void MediaThread::tell(MediaCommand&& command) {
+  // Full: the media thread has thousands of commands before it and takes them all in its next
+  // round, some hundred microseconds away. It never waits for this thread, so the wait ends; to
+  // refuse instead would leave calls half made.
+  while (!shared_->commands.push(std::move(command))) {
+    wake();
+    std::this_thread::sleep_for(kQueueFull);
+  }
+  wake();
+}
+
+void MediaThread::wake() {
+  if (shared_->commands_announced.exchange(true)) return;
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(shared_->wake.get(), &one, sizeof one));
+}
+
+void MediaThread::deliver() {
+  const std::shared_ptr<Shared> shared = shared_;  // a handler may destroy this object
+  while (shared->owner == this) {
+    auto message = shared->messages.pop();
+    if (!message) return;
+    std::visit([this](auto& one) { on(one); }, *message);
+  }
+}
+
+void MediaThread::on(Happened& message) {
+  const auto it = ends_.find(message.id);
+  if (it == ends_.end()) return;                                 // closed meanwhile
+  const std::shared_ptr<OnEvent> handler = it->second.on_event;  // it may close its end
+  if (*handler) (*handler)(message.id, message.event);
+}
+
+void MediaThread::on(Counted& message) {
+  const auto asked = counts_asked_.extract(message.request);
+  if (!asked.empty()) asked.mapped()(message.counts);
+}
+
+void MediaThread::on(CountedTotals& message) {
+  const auto asked = totals_asked_.extract(message.request);
+  if (!asked.empty()) asked.mapped()(message.totals);
+}
+
+}  // namespace sallyport::edge

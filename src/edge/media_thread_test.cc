@@ -1,0 +1,377 @@
+#include "edge/media_thread.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <set>
+
+#include "net/host_network.h"
+
+namespace sallyport::edge {
+namespace {
+
+using media::MediaId;
+
+// RTP that can be told from other RTP: 172 octets, its number in the sequence and at the end.
+Buffer rtp(std::uint16_t number) {
+  Buffer out;
+  Writer{out}.u8(0x80).u8(0).u16(number).u32(number * 160U).u32(0xfeedface);
+  out.resize(170, 0x55);
+  Writer{out}.u16(number);
+  return out;
+}
+
+// A terminal or destination: one real socket.
+class Phone {
+ public:
+  explicit Phone(const IpAddress& ip)
+      : socket_(std::move(*net::UdpBatch::open({.ip = ip, .port = 0}, {}))) {}
+
+  const TransportAddress& address() const { return socket_->local(); }
+  void send(const TransportAddress& to, Bytes packet) {
+    socket_->queue_copy(room_, to, 0, packet);
+    room_.flush();
+  }
+  void take() {
+    while (socket_->receive(room_, [this](const TransportAddress& source, MutableBytes packet) {
+      source_ = source;
+      received_.push_back(to_buffer(packet));
+    }) != 0) {
+    }
+  }
+  const std::vector<Buffer>& received() {
+    take();
+    return received_;
+  }
+  const TransportAddress& source() const { return source_; }
+
+ private:
+  net::UdpRoom room_;
+  std::unique_ptr<net::UdpBatch> socket_;
+  std::vector<Buffer> received_;
+  TransportAddress source_;
+};
+
+class MediaThreadTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    ip_ = *IpAddress::parse(GetParam());
+    if (!net::UdpBatch::open({.ip = ip_, .port = 0}, {}))
+      GTEST_SKIP() << "this host has no such loopback";
+  }
+  std::unique_ptr<MediaThread> start(MediaThreadOptions options = {}) {
+    auto made = MediaThread::start(
+        options, [this](std::function<void()> work) { network_.post(std::move(work)); });
+    EXPECT_TRUE(made);
+    return std::move(*made);
+  }
+  MediaThreadOptions server_options() const {
+    MediaThreadOptions options;
+    options.server_sockets = {{.ip = ip_, .port = 0}, {.ip = ip_, .port = 0}};
+    return options;
+  }
+  // Runs the edge's thread until something is true; false after 20 s.
+  bool run(const std::function<bool()>& until) {
+    const TimePoint limit = Clock::now() + std::chrono::seconds{20};
+    while (!until()) {
+      if (Clock::now() > limit) return false;
+      network_.run_one(std::chrono::milliseconds{5});
+    }
+    return true;
+  }
+  media::Plane::OnEvent record() {
+    return [this](MediaId id, const media::Event& event) { events_.emplace_back(id, event); };
+  }
+  bool happened(MediaId id, media::EventKind kind, std::uint8_t component = 0) const {
+    return std::any_of(events_.begin(), events_.end(), [&](const auto& one) {
+      return one.first == id && one.second.kind == kind && one.second.component == component;
+    });
+  }
+  media::OpenedPort open_port(MediaThread& plane, unsigned components = 2) {
+    media::PortSpec spec;
+    spec.components = components;
+    spec.toward = ip_;
+    auto opened = plane.open_port(spec, record());
+    EXPECT_TRUE(opened);
+    return *opened;
+  }
+  static media::RemoteSpec remote(std::vector<TransportAddress> addresses) {
+    return {.addresses = std::move(addresses), .accept = media::Accept::SignalledAddress};
+  }
+  media::Counts count(MediaThread& plane, MediaId id) {
+    std::optional<media::Counts> out;
+    plane.count(id, [&](const media::Counts& counts) { out = counts; });
+    EXPECT_TRUE(run([&] { return out.has_value(); }));
+    return out.value_or(media::Counts{});
+  }
+
+  IpAddress ip_;
+  net::HostNetwork network_;
+  std::vector<std::pair<MediaId, media::Event>> events_;
+};
+
+TEST_P(MediaThreadTest, RelaysBothWaysBetweenTwoPorts) {
+  const auto plane = start();
+  const media::OpenedPort left = open_port(*plane);
+  const media::OpenedPort right = open_port(*plane);
+  ASSERT_EQ(left.addresses.size(), 2U);
+  EXPECT_EQ(left.addresses[0].port % 2, 0);
+  EXPECT_EQ(left.addresses[1].port, left.addresses[0].port + 1);
+  EXPECT_EQ(left.addresses[0].ip, ip_);
+  EXPECT_GE(left.addresses[0].port, 30000);
+  EXPECT_LE(left.addresses[0].port, 39999);
+
+  std::array alice{Phone{ip_}, Phone{ip_}};
+  std::array bob{Phone{ip_}, Phone{ip_}};
+  plane->set_remote(left.id, remote({alice[0].address(), alice[1].address()}));
+  plane->set_remote(right.id, remote({bob[0].address(), bob[1].address()}));
+  plane->join(left.id, right.id);
+  count(*plane, left.id);  // the commands have been done
+
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    alice[0].send(left.addresses[0], rtp(i));
+    bob[0].send(right.addresses[0], rtp(static_cast<std::uint16_t>(1000 + i)));
+  }
+  alice[1].send(left.addresses[1], as_bytes("\x80\xc8rtcp"));
+  ASSERT_TRUE(run([&] {
+    return bob[0].received().size() == 100 && alice[0].received().size() == 100 &&
+           bob[1].received().size() == 1;
+  }));
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(bob[0].received()[i], rtp(i));
+    EXPECT_EQ(alice[0].received()[i], rtp(static_cast<std::uint16_t>(1000 + i)));
+  }
+  // Each hears the other from the port that it was shown (RFC 4961).
+  EXPECT_EQ(bob[0].source(), right.addresses[0]);
+  EXPECT_EQ(bob[1].source(), right.addresses[1]);
+  EXPECT_EQ(alice[0].source(), left.addresses[0]);
+  EXPECT_TRUE(run([&] { return happened(left.id, media::EventKind::FirstPacket); }));
+
+  const media::Counts counts = count(*plane, left.id);
+  ASSERT_EQ(counts.components.size(), 2U);
+  EXPECT_EQ(counts.components[0].packets_in, 100U);
+  EXPECT_EQ(counts.components[0].packets_out, 100U);
+  EXPECT_EQ(counts.components[1].packets_in, 1U);
+}
+
+TEST_P(MediaThreadTest, RelaysBetweenPortAndFlowThroughServer) {
+  const auto agent = start();
+  const auto server = start(server_options());
+  ASSERT_EQ(server->server_addresses().size(), 2U);
+  SystemRandom random;
+  media::FlowSpec spec;
+  for (int i = 0; i < 2; ++i)
+    spec.components.push_back({.token = random.array<16>(), .key = random.array<16>()});
+
+  const media::OpenedPort far_side = open_port(*server);
+  const auto awaiting = server->open_flow(spec, record());
+  ASSERT_TRUE(awaiting);
+  server->join(far_side.id, *awaiting);
+  const media::OpenedPort terminal_side = open_port(*agent);
+  spec.end = media::FlowEnd::Probing;
+  spec.server = server->server_addresses();
+  // Two planes number their ends independently: the agent's events are recorded apart.
+  std::vector<media::Event> agent_events;
+  const auto probing = agent->open_flow(
+      spec, [&](MediaId, const media::Event& event) { agent_events.push_back(event); });
+  ASSERT_TRUE(probing);
+  agent->join(terminal_side.id, *probing);
+
+  std::array terminal{Phone{ip_}, Phone{ip_}};
+  std::array destination{Phone{ip_}, Phone{ip_}};
+  agent->set_remote(terminal_side.id, remote({terminal[0].address(), terminal[1].address()}));
+  server->set_remote(far_side.id, remote({destination[0].address(), destination[1].address()}));
+  agent->probe(*probing);
+  ASSERT_TRUE(run([&] {
+    return happened(*awaiting, media::EventKind::FlowBound, 0) &&
+           happened(*awaiting, media::EventKind::FlowBound, 1) && agent_events.size() >= 2;
+  }));
+  EXPECT_EQ(agent_events.front().kind, media::EventKind::FlowBound);
+
+  for (std::uint16_t i = 0; i < 50; ++i) {
+    terminal[0].send(terminal_side.addresses[0], rtp(i));
+    destination[0].send(far_side.addresses[0], rtp(static_cast<std::uint16_t>(500 + i)));
+  }
+  ASSERT_TRUE(run([&] {
+    return destination[0].received().size() == 50 && terminal[0].received().size() == 50;
+  }));
+  for (std::uint16_t i = 0; i < 50; ++i) {
+    EXPECT_EQ(destination[0].received()[i], rtp(i));
+    EXPECT_EQ(terminal[0].received()[i], rtp(static_cast<std::uint16_t>(500 + i)));
+  }
+  EXPECT_EQ(destination[0].source(), far_side.addresses[0]);
+  EXPECT_EQ(terminal[0].source(), terminal_side.addresses[0]);
+
+  std::optional<MediaTotals> totals;
+  server->totals([&](const MediaTotals& now) { totals = now; });
+  ASSERT_TRUE(run([&] { return totals.has_value(); }));
+  EXPECT_EQ(totals->ends, 2U);
+  EXPECT_EQ(totals->relay.relayed, 100U);
+  EXPECT_EQ(totals->relay.confirmations_sent, 2U);
+  EXPECT_EQ(totals->missed, 0U);
+  EXPECT_EQ(totals->lost_messages, 0U);
+}
+
+// The first packet waits for the probe, and goes on when the flow is bound: nobody asked to probe.
+TEST_P(MediaThreadTest, FirstPacketOpensTheFlow) {
+  const auto agent = start();
+  const auto server = start(server_options());
+  SystemRandom random;
+  media::FlowSpec spec;
+  spec.components.push_back({.token = random.array<16>(), .key = random.array<16>()});
+  const media::OpenedPort far_side = open_port(*server, 1);
+  const auto awaiting = server->open_flow(spec, record());
+  server->join(far_side.id, *awaiting);
+  Phone destination{ip_};
+  server->set_remote(far_side.id, remote({destination.address()}));
+  spec.end = media::FlowEnd::Probing;
+  spec.server = {server->server_addresses()[0]};
+  const media::OpenedPort terminal_side = open_port(*agent, 1);
+  const auto probing = agent->open_flow(spec, nullptr);
+  agent->join(terminal_side.id, *probing);
+  Phone terminal{ip_};
+  agent->set_remote(terminal_side.id, remote({terminal.address()}));
+  count(*agent, *probing);
+  count(*server, *awaiting);
+  terminal.send(terminal_side.addresses[0], rtp(1));
+  ASSERT_TRUE(run([&] { return !destination.received().empty(); }));
+  EXPECT_EQ(destination.received().front(), rtp(1));
+}
+
+TEST_P(MediaThreadTest, ClosedPortIsSilentAndRests) {
+  MediaThreadOptions options;
+  options.ports = {.first = 39990, .last = 39993};
+  const auto plane = start(options);
+  const media::OpenedPort first = open_port(*plane);
+  const media::OpenedPort second = open_port(*plane);
+  EXPECT_NE(first.addresses[0], second.addresses[0]);
+  media::PortSpec spec;
+  spec.toward = ip_;
+  auto none = plane->open_port(spec, nullptr);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Errc::Exhausted);
+  plane->close(first.id);
+  EXPECT_TRUE(count(*plane, first.id).components.empty());
+  EXPECT_FALSE(plane->open_port(spec, nullptr));  // at rest
+  // The socket itself is closed: another program may bind the port.
+  EXPECT_TRUE(net::UdpBatch::open(first.addresses[0], {}));
+  plane->close(first.id);  // again: nothing
+}
+
+TEST_P(MediaThreadTest, PortOfAnotherProgramIsPassedOver) {
+  MediaThreadOptions options;
+  options.ports = {.first = 39980, .last = 39983};
+  const auto other = net::UdpBatch::open({.ip = ip_, .port = 39981}, {});
+  ASSERT_TRUE(other);
+  const auto plane = start(options);
+  EXPECT_EQ(open_port(*plane).addresses[0].port, 39982);
+  media::PortSpec spec;
+  spec.toward = ip_;
+  EXPECT_FALSE(plane->open_port(spec, nullptr));
+}
+
+TEST_P(MediaThreadTest, NoEventComesAfterClose) {
+  const auto plane = start();
+  const media::OpenedPort left = open_port(*plane, 1);
+  const media::OpenedPort right = open_port(*plane, 1);
+  Phone alice{ip_};
+  Phone bob{ip_};
+  plane->set_remote(left.id, remote({alice.address()}));
+  plane->set_remote(right.id, remote({bob.address()}));
+  plane->join(left.id, right.id);
+  count(*plane, right.id);
+  alice.send(left.addresses[0], rtp(1));
+  // When Bob has the packet, the event that it was the first lies in the queue; the edge's thread
+  // has not looked there.
+  const TimePoint limit = Clock::now() + std::chrono::seconds{20};
+  while (bob.received().empty() && Clock::now() < limit) std::this_thread::yield();
+  ASSERT_FALSE(bob.received().empty());
+  plane->close(left.id);
+  count(*plane, right.id);
+  EXPECT_FALSE(happened(left.id, media::EventKind::FirstPacket));
+}
+
+TEST_P(MediaThreadTest, HandlerMayDestroyThePlane) {
+  auto plane = start();
+  media::PortSpec spec;
+  spec.toward = ip_;
+  bool told = false;
+  Phone alice{ip_};
+  const auto port = plane->open_port(spec, [&](MediaId, const media::Event&) {
+    told = true;
+    plane.reset();
+  });
+  ASSERT_TRUE(port);
+  plane->set_remote(port->id, remote({alice.address(), alice.address()}));
+  count(*plane, port->id);
+  alice.send(port->addresses[0], rtp(1));
+  EXPECT_TRUE(run([&] { return told; }));
+  EXPECT_FALSE(plane);
+  while (network_.run_one(std::chrono::milliseconds{5})) {
+  }
+}
+
+TEST_P(MediaThreadTest, RefusesWhatCannotBe) {
+  MediaThreadOptions options = server_options();
+  options.relay.max_ends = 2;
+  const auto plane = start(options);
+  media::PortSpec spec;
+  spec.local = *IpAddress::parse(ip_.is_v4() ? "192.0.2.1" : "2001:db8::1");
+  auto port = plane->open_port(spec, nullptr);
+  ASSERT_FALSE(port);
+  EXPECT_EQ(port.error().code, Errc::System);
+  spec.local = ip_;
+  spec.components = 3;
+  EXPECT_EQ(plane->open_port(spec, nullptr).error().code, Errc::BadValue);
+
+  media::FlowSpec flow;
+  EXPECT_EQ(plane->open_flow(flow, nullptr).error().code, Errc::BadValue);
+  flow.components = {{.token = {1}, .key = {2}}, {.token = {1}, .key = {3}}};
+  EXPECT_EQ(plane->open_flow(flow, nullptr).error().code, Errc::BadValue);
+  flow.components[1].token = {9};
+  const auto first = plane->open_flow(flow, nullptr);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(plane->open_flow(flow, nullptr).error().code, Errc::BadValue);
+  plane->close(*first);
+  EXPECT_TRUE(plane->open_flow(flow, nullptr));
+  flow.components = {{.token = {4}, .key = {2}}};
+  EXPECT_TRUE(plane->open_flow(flow, nullptr));
+  flow.components = {{.token = {5}, .key = {2}}};
+  EXPECT_EQ(plane->open_flow(flow, nullptr).error().code, Errc::Exhausted);
+}
+
+TEST_P(MediaThreadTest, TakesMoreCommandsThanItsQueueHolds) {
+  MediaThreadOptions options;
+  options.queued_commands = 4;
+  options.queued_messages = 4;
+  options.quarantine = {};
+  const auto plane = start(options);
+  std::set<std::uint64_t> counted;
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    const media::OpenedPort port = open_port(*plane);
+    plane->count(port.id, [&counted, i](const media::Counts& counts) {
+      if (counts.components.size() == 2) counted.insert(i);
+    });
+    plane->close(port.id);
+  }
+  EXPECT_TRUE(run([&] { return counted.size() == 500; }));
+}
+
+INSTANTIATE_TEST_SUITE_P(BothFamilies, MediaThreadTest, ::testing::Values("127.0.0.1", "::1"));
+
+TEST(MediaThread, ServerPortInUseIsToldAtTheStart) {
+  const auto taken = net::UdpBatch::open({.ip = IpAddress::v4({127, 0, 0, 1}), .port = 0}, {});
+  ASSERT_TRUE(taken);
+  MediaThreadOptions options;
+  options.server_sockets = {(*taken)->local()};
+  const auto started = MediaThread::start(options, [](const std::function<void()>&) {});
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Errc::Exhausted);
+  // Nor is a port taken that somebody else holds on one of the host's addresses only.
+  options.server_sockets = {{.ip = IpAddress::any_v4(), .port = (*taken)->local().port}};
+  EXPECT_FALSE(MediaThread::start(options, [](const std::function<void()>&) {}));
+}
+
+}  // namespace
+}  // namespace sallyport::edge

@@ -1,0 +1,184 @@
+#include "edge/media_worker.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace sallyport::edge {
+namespace {
+
+constexpr std::uint32_t kWake = 0;  // in place of a SocketId, which is never 0
+constexpr std::size_t kHeadroom = media::kHeadroom;
+
+net::UdpRoomOptions room_options() {
+  net::UdpRoomOptions options;
+  options.headroom = kHeadroom;
+  options.longest_copy = media::kMaxCopied;
+  return options;
+}
+
+}  // namespace
+
+MediaThread::Worker::Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options)
+    : shared_(std::move(shared)),
+      relay_(options, random_,
+             [this](media::MediaId id, const media::Event& event) {
+               tell(Happened{.id = id, .event = event});
+             }),
+      room_(room_options()),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
+
+Result<void> MediaThread::Worker::open() {
+  shared_->wake = net::Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  epoll_event event{.events = EPOLLIN, .data = {.u32 = kWake}};
+  if (!epoll_ || !shared_->wake ||
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, shared_->wake.get(), &event) != 0)
+    return tl::make_unexpected(net::system_error(errno));
+  return {};
+}
+
+Result<void> MediaThread::Worker::add_server_socket(media::SocketId id,
+                                                    std::unique_ptr<net::UdpBatch> socket) {
+  if (!add_socket(id, std::move(socket))) return fail(Errc::System, "cannot watch a media socket");
+  server_sockets_.push_back(id);
+  return relay_.add_server_socket(id);
+}
+
+void MediaThread::Worker::run() {
+  while (!stopped_) {
+    const int n = ::epoll_wait(epoll_.get(), events_.data(), kEvents, wait_time());
+    const TimePoint now = Clock::now();
+    bool commanded = false;
+    for (int i = 0; i < n; ++i) {
+      const std::uint32_t what = events_.at(static_cast<std::size_t>(i)).data.u32;
+      if (what == kWake)
+        commanded = true;
+      else
+        receive(what, now);
+    }
+    if (const auto due = relay_.next_deadline(); due && *due <= now) relay_.on_time(now, *this);
+    room_.flush();
+    // Last: a command may close a socket that this round's events name.
+    if (commanded) run_commands();
+    send_messages();
+  }
+}
+
+int MediaThread::Worker::wait_time() const {
+  if (!backlog_.empty()) return 1;
+  const auto due = relay_.next_deadline();
+  if (!due) return -1;
+  // Up to the next whole millisecond, or the loop would turn idly until the time has come.
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+}
+
+void MediaThread::Worker::receive(std::uint32_t socket, TimePoint now) {
+  const media::SocketId id{socket};
+  sockets_[socket]->receive(room_, [&](const TransportAddress& source, MutableBytes datagram) {
+    relay_.on_datagram(id, source, datagram, now, *this);
+  });
+}
+
+void MediaThread::Worker::send(media::SocketId from, const TransportAddress& to, std::uint8_t dscp,
+                               Bytes datagram) {
+  sockets_[from.value]->queue(room_, to, dscp, datagram);
+}
+
+void MediaThread::Worker::send_copy(media::SocketId from, const TransportAddress& to,
+                                    std::uint8_t dscp, Bytes datagram) {
+  sockets_[from.value]->queue_copy(room_, to, dscp, datagram);
+}
+
+void MediaThread::Worker::run_commands() {
+  std::uint64_t ignored = 0;
+  static_cast<void>(::read(shared_->wake.get(), &ignored, sizeof ignored));
+  // Before the queue is looked at: what is put in after the look announces itself again.
+  shared_->commands_announced.exchange(false);
+  while (auto command = shared_->commands.pop())
+    std::visit([this](auto& one) { on(one); }, *command);
+}
+
+bool MediaThread::Worker::add_socket(media::SocketId id, std::unique_ptr<net::UdpBatch> socket) {
+  if (sockets_.size() <= id.value) sockets_.resize(id.value + std::size_t{1});
+  epoll_event event{.events = EPOLLIN, .data = {.u32 = id.value}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket->native(), &event) != 0) return false;
+  sockets_[id.value] = std::move(socket);
+  return true;
+}
+
+void MediaThread::Worker::remove_socket(media::SocketId id) {
+  if (id.value >= sockets_.size() || !sockets_[id.value]) return;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, sockets_[id.value]->native(), nullptr);
+  sockets_[id.value].reset();
+}
+
+void MediaThread::Worker::on(Stop& /*command*/) { stopped_ = true; }
+
+void MediaThread::Worker::on(AddPort& command) {
+  for (std::size_t i = 0; i < command.ids.size(); ++i)
+    add_socket(command.ids[i], std::move(command.sockets[i]));
+  // Ids, sockets and their number are MediaThread's own: the relay has nothing to refuse.
+  static_cast<void>(relay_.add_port(command.id, command.ids, command.dscp));
+}
+
+void MediaThread::Worker::on(AddFlow& command) {
+  for (std::size_t i = 0; i < command.ids.size(); ++i)
+    add_socket(command.ids[i], std::move(command.sockets[i]));
+  static_cast<void>(relay_.add_flow(command.id, command.spec, command.ids));
+}
+
+void MediaThread::Worker::on(SetRemote& command) {
+  relay_.set_remote(command.id, command.remote, Clock::now());
+}
+void MediaThread::Worker::on(Join& command) { relay_.join(command.a, command.b); }
+void MediaThread::Worker::on(Leave& command) { relay_.leave(command.id); }
+void MediaThread::Worker::on(Probe& command) { relay_.probe(command.id, Clock::now()); }
+void MediaThread::Worker::on(PathChanged& /*command*/) { relay_.path_changed(Clock::now()); }
+
+void MediaThread::Worker::on(Close& command) {
+  relay_.close(command.id);
+  for (const media::SocketId id : command.sockets) remove_socket(id);
+}
+
+void MediaThread::Worker::on(Count& command) {
+  tell(Counted{.request = command.request,
+               .counts = relay_.count(command.id).value_or(media::Counts{})});
+}
+
+void MediaThread::Worker::on(CountTotals& command) {
+  MediaTotals totals{.relay = relay_.totals(),
+                     .udp = room_.counts(),
+                     .missed = 0,
+                     .ends = relay_.ends(),
+                     .lost_messages = lost_messages_};
+  for (const media::SocketId id : server_sockets_) totals.missed += sockets_[id.value]->missed();
+  tell(CountedTotals{.request = command.request, .totals = totals});
+}
+
+void MediaThread::Worker::tell(MediaMessage&& message) {
+  told_ = true;
+  if (backlog_.empty() && shared_->messages.push(std::move(message))) return;
+  if (backlog_.size() == kMostBacklog) {
+    ++lost_messages_;
+    return;
+  }
+  backlog_.push_back(std::move(message));
+}
+
+void MediaThread::Worker::send_messages() {
+  while (!backlog_.empty() && shared_->messages.push(std::move(backlog_.front()))) {
+    backlog_.pop_front();
+    told_ = true;
+  }
+  if (!told_) return;
+  told_ = false;
+  if (shared_->messages_announced.exchange(true)) return;
+  shared_->post([shared = shared_] {
+    shared->messages_announced.exchange(false);
+    if (shared->owner != nullptr) shared->owner->deliver();
+  });
+}
+
+}  // namespace sallyport::edge
