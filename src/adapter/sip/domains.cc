@@ -11,6 +11,14 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
+std::string route_value(const brain::Upstream& upstream) {
+  const bool v6 = upstream.host.find(':') != std::string::npos;
+  std::string out = "<sip:" + (v6 ? "[" + upstream.host + "]" : upstream.host);
+  if (upstream.port != 0) out += ":" + std::to_string(upstream.port);
+  if (upstream.transport) out += ";transport=" + lower_case(name(*upstream.transport));
+  return out + ";lr>";
+}
+
 Domains::Domains(const RegistrationConfig& config)
     : config_(config), default_(lower_case(config.default_domain)) {
   for (const std::string& domain : config.domains) own_.insert(lower_case(domain));

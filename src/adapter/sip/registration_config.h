@@ -14,11 +14,12 @@ namespace sallyport::adapter::sip {
 // A domain whose registrar stands elsewhere.
 struct RelayDomain {
   std::string domain;  // what terminals name in Request-URI, From and To
-  // Where its registrar is; nothing: where DNS says (RFC 3263).
-  std::optional<brain::Upstream> upstream;
+  // Where its registrar is, tried in this order; none: where DNS says (RFC 3263).
+  std::vector<brain::Upstream> upstreams;
   // The server answers that registrar's challenges itself, with the users of its realm, and
-  // challenges the terminals with the hashes of its own (realm: `domain`). Needed where terminals
-  // can only name the agent's address as their registrar; else challenges are passed through.
+  // challenges terminals with hashes of its own (realm: `domain`). For a terminal that can only
+  // name the agent's address as its registrar it is always so, since the digest of what it says
+  // does not hold for what the registrar must be told. Else challenges are passed through.
   bool holds_credentials = false;
   // How long the terminal is told that its registration lives; shorter than what the upstream
   // granted, its refreshes are answered here until half of that has passed. 0: as the upstream
