@@ -184,6 +184,7 @@ void Slave::on_media_opened(media::MediaId id, const std::vector<TransportAddres
   session_.send(encode_media_opened(id, addresses));
 }
 void Slave::on_media_event(media::MediaId id, const media::Event& event) {
+  if (media_watcher_) media_watcher_(event);
   session_.send(encode_media_event(id, event));
 }
 void Slave::on_media_counts(edge::QueryId query, media::MediaId id, const media::Counts& counts) {

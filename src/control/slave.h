@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <unordered_map>
 
 #include "control/control_session.h"
@@ -18,6 +19,10 @@ class Slave final : public Part, public edge::Observer {
   // us.
   explicit Slave(ControlSession& session);
   void set_edge(edge::Edge& edge) { edge_ = &edge; }
+  // Hears of media events before the master does: they may say that the way to it has changed.
+  void set_media_watcher(std::function<void(const media::Event&)> watcher) {
+    media_watcher_ = std::move(watcher);
+  }
 
   // ---- Part: what the master says ----
   Result<void> on_message(const wire::Envelope& message) override;
@@ -61,6 +66,7 @@ class Slave final : public Part, public edge::Observer {
   ControlSession& session_;
   mux::Multiplex& multiplex_;
   edge::Edge* edge_ = nullptr;
+  std::function<void(const media::Event&)> media_watcher_;
   std::unordered_map<edge::ConnectionId, Channel> connections_;
   std::unordered_map<edge::ListenerId, mux::ChannelId> listeners_;  // UDP only
   std::unordered_map<mux::ChannelId, std::uint64_t> associations_;

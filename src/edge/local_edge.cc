@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace sallyport::edge {
@@ -97,48 +98,63 @@ void LocalEdge::listen(ListenerId id, const ListenSpec& spec) {
       fmt::format("{} {} {}", spec.protocol, name(spec.transport), spec.address.to_string()),
       id.value, refusal);
   if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
-  if (spec.transport == Transport::Udp) return listen_datagrams(id, spec);
-  listen_stream(id, spec);
+  ListenerState state{.transport = spec.transport, .datagrams = {}, .streams = {}};
+  Result<TransportAddress> local = fail(Errc::NotFound, "no address of this family to listen on");
+  for (const TransportAddress& at : where_to_listen(spec.address)) {
+    local = spec.transport == Transport::Udp ? listen_datagrams(id, spec, at, state)
+                                             : listen_stream(id, spec, at, state);
+    if (!local) break;  // all of them or none
+  }
+  if (!local) return refuse(id.value, local.error().code, std::string{local.error().what});
+  listeners_[id] = std::move(state);
+  tell([id, address = shown(*local)](Observer& o) { o.on_listening(id, address); });
 }
 
-void LocalEdge::listen_datagrams(ListenerId id, const ListenSpec& spec) {
-  auto on_datagram =
-      guarded([this, id](const TransportAddress& remote, const IpAddress& local, Bytes b) {
-        if (!policy_.reachable(remote.ip)) {
-          ++counts_.datagrams_refused;
-          return;
-        }
-        const auto it = listeners_.find(id);
-        if (it == listeners_.end()) return;
-        const std::uint16_t port = it->second.datagrams->local().port;
-        observer_.on_datagram(id, {.local = {shown(local), port}, .remote = remote}, b);
-      });
+std::vector<TransportAddress> LocalEdge::where_to_listen(const TransportAddress& asked) const {
+  if (!asked.ip.is_unspecified() || options_.listen.empty()) return {{bound(asked.ip), asked.port}};
+  std::vector<TransportAddress> out;
+  for (const IpAddress& ip : options_.listen)
+    if (ip.is_v4() == asked.ip.is_v4()) out.push_back({ip, asked.port});
+  return out;
+}
+
+Result<TransportAddress> LocalEdge::listen_datagrams(ListenerId id, const ListenSpec& spec,
+                                                     const TransportAddress& at,
+                                                     ListenerState& state) {
+  auto on_datagram = guarded([this, id, port = std::make_shared<std::uint16_t>(at.port)](
+                                 const TransportAddress& remote, const IpAddress& local, Bytes b) {
+    const auto it = listeners_.find(id);
+    if (it == listeners_.end()) return;
+    if (!policy_.reachable(remote.ip)) {
+      ++counts_.datagrams_refused;
+      return;
+    }
+    if (*port == 0) *port = it->second.datagrams.front()->local().port;
+    observer_.on_datagram(id, {.local = {shown(local), *port}, .remote = remote}, b);
+  });
   auto socket = network_.open_datagrams(
-      {bound(spec.address.ip), spec.address.port},
-      {.multicast_groups = spec.multicast_groups, .dscp = spec.dscp}, std::move(on_datagram));
-  if (!socket) return refuse(id.value, socket.error().code, std::string{socket.error().what});
-  const TransportAddress local = shown((*socket)->local());
-  listeners_[id] = {.transport = spec.transport, .datagrams = std::move(*socket), .listener = {}};
-  tell([id, local](Observer& o) { o.on_listening(id, local); });
+      at, {.multicast_groups = spec.multicast_groups, .dscp = spec.dscp}, std::move(on_datagram));
+  if (!socket) return tl::make_unexpected(socket.error());
+  state.datagrams.push_back(std::move(*socket));
+  return state.datagrams.back()->local();
 }
 
-void LocalEdge::listen_stream(ListenerId id, const ListenSpec& spec) {
+Result<TransportAddress> LocalEdge::listen_stream(ListenerId id, const ListenSpec& spec,
+                                                  const TransportAddress& at,
+                                                  ListenerState& state) {
   net::ListenOptions options{.tls = {}, .dscp = spec.dscp};
   if (spec.transport == Transport::Tls) {
     options.tls = tls_options(spec.tls.value_or(TlsSpec{}), true);
-    if (!options.tls)
-      return refuse(id.value, Errc::NotFound, "no TLS certificate of that name here");
+    if (!options.tls) return fail(Errc::NotFound, "no TLS certificate of that name here");
   }
-  auto on_accepted =
-      guarded([this, id, transport = spec.transport](std::unique_ptr<net::Stream> s) {
-        this->on_accepted(id, std::move(s), transport);
-      });
-  auto listener =
-      network_.listen({bound(spec.address.ip), spec.address.port}, options, std::move(on_accepted));
-  if (!listener) return refuse(id.value, listener.error().code, std::string{listener.error().what});
-  const TransportAddress local = shown((*listener)->local());
-  listeners_[id] = {.transport = spec.transport, .datagrams = {}, .listener = std::move(*listener)};
-  tell([id, local](Observer& o) { o.on_listening(id, local); });
+  auto listener = network_.listen(
+      at, options,
+      guarded([this, id, transport = spec.transport](std::unique_ptr<net::Stream> stream) {
+        on_accepted(id, std::move(stream), transport);
+      }));
+  if (!listener) return tl::make_unexpected(listener.error());
+  state.streams.push_back(std::move(*listener));
+  return state.streams.back()->local();
 }
 
 void LocalEdge::on_accepted(ListenerId listener, std::unique_ptr<net::Stream> stream,
@@ -254,12 +270,16 @@ void LocalEdge::send(ConnectionId id, Bytes octets) {
 
 void LocalEdge::send_datagram(ListenerId id, const Addresses& addresses, Bytes datagram) {
   const auto it = listeners_.find(id);
-  if (it == listeners_.end() || !it->second.datagrams) return;
+  if (it == listeners_.end() || it->second.datagrams.empty()) return;
   if (!policy_.reachable(addresses.remote.ip)) {
     ++counts_.datagrams_refused;
     return;
   }
-  it->second.datagrams->send(bound(addresses.local.ip), addresses.remote, datagram);
+  const auto& sockets = it->second.datagrams;
+  const IpAddress from = bound(addresses.local.ip);
+  const auto socket = std::find_if(sockets.begin(), sockets.end(),
+                                   [&](const auto& each) { return each->local().ip == from; });
+  (socket == sockets.end() ? sockets.front() : *socket)->send(from, addresses.remote, datagram);
 }
 
 void LocalEdge::start_tls(ConnectionId id, const TlsSpec& spec, bool as_server) {

@@ -35,6 +35,9 @@ struct LocalEdgeOptions {
   std::string commander;  // who gives the commands, for the audit log: "server", an agent's name
   std::map<IpAddress, IpAddress> advertised;  // bound address -> the one to show instead
   Certificates certificates;
+  // Listeners on no particular address open on each of these (of its family) instead; empty: they
+  // open on all addresses of this host.
+  std::vector<IpAddress> listen;
   std::uint64_t first_accepted_id = kChosenByEdge | 1;
   // What may wait to be sent on one connection; a far end that does not read is closed beyond it.
   std::size_t max_queued = std::size_t{1} << 20U;
@@ -79,8 +82,8 @@ class LocalEdge final : public Edge {
  private:
   struct ListenerState {
     Transport transport = Transport::Udp;
-    std::unique_ptr<net::DatagramSocket> datagrams;
-    std::unique_ptr<net::Listener> listener;
+    std::vector<std::unique_ptr<net::DatagramSocket>> datagrams;
+    std::vector<std::unique_ptr<net::Listener>> streams;
   };
   struct ConnectionState {
     std::unique_ptr<net::Stream> stream;
@@ -99,8 +102,11 @@ class LocalEdge final : public Edge {
   template <typename F>
   auto guarded(F work);
 
-  void listen_datagrams(ListenerId id, const ListenSpec& spec);
-  void listen_stream(ListenerId id, const ListenSpec& spec);
+  std::vector<TransportAddress> where_to_listen(const TransportAddress& asked) const;
+  Result<TransportAddress> listen_datagrams(ListenerId id, const ListenSpec& spec,
+                                            const TransportAddress& at, ListenerState& state);
+  Result<TransportAddress> listen_stream(ListenerId id, const ListenSpec& spec,
+                                         const TransportAddress& at, ListenerState& state);
   void on_accepted(ListenerId listener, std::unique_ptr<net::Stream> stream, Transport transport);
   net::Stream::Handler handler_for(ConnectionId id);
   void on_stream_closed(ConnectionId id, const Error& why);
