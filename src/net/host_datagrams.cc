@@ -138,14 +138,11 @@ Result<void> join(const Fd& socket, const IpAddress& group, const IpAddress& loc
     if (!local.is_unspecified() && !local.is_multicast())
       request.imr_address = SocketAddress{{.ip = local, .port = 0}}.v4.sin_addr;
     joined = ::setsockopt(socket.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request);
-    // Otherwise Linux gives this socket what others on the host have joined, too.
-    set_option(socket, IPPROTO_IP, IP_MULTICAST_ALL, 0);
   } else {
     ipv6_mreq request{};
     request.ipv6mr_multiaddr = address.v6.sin6_addr;
     joined =
         ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof request);
-    set_option(socket, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
   }
   if (joined != 0) return tl::make_unexpected(system_error(errno));
   return {};
@@ -163,6 +160,11 @@ Result<std::unique_ptr<DatagramSocket>> open_datagram_socket(EventLoop& loop,
   set_option(*socket, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
   set_dscp(*socket, local.ip.is_v4(), options.dscp);
   ask_for_packet_info(*socket, local.ip.is_v4());
+  // Otherwise Linux gives this socket what others on the host have joined, too.
+  if (local.ip.is_v4())
+    set_option(*socket, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+  else
+    set_option(*socket, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
   // Signalling that is longer than the path allows is better fragmented than lost: no ICMP may come
   // back to tell (Table 1 of the specification lets none through).
   if (local.ip.is_v4()) set_option(*socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);

@@ -101,8 +101,9 @@ class Resolver::Channel final : public std::enable_shared_from_this<Resolver::Ch
     return servers.empty() || ares_set_servers_ports_csv(channel_, servers.c_str()) == ARES_SUCCESS;
   }
 
-  // Every query is answered now, with nothing.
+  // Ends every query, unanswered.
   void cancel() {
+    silent_ = true;
     if (channel_ != nullptr) ares_cancel(channel_);
   }
 
@@ -140,9 +141,10 @@ class Resolver::Channel final : public std::enable_shared_from_this<Resolver::Ch
   static void answer(void* argument, std::vector<DnsRecord> records) {
     auto query = std::shared_ptr<Query>(static_cast<Query*>(argument));
     --*query->under_way;
+    if (query->channel->silent_) return;
     EventLoop& loop = query->channel->loop_;
     loop.post([query = std::move(query), records = std::move(records)]() mutable {
-      query->on_records(std::move(records));
+      if (!query->channel->silent_) query->on_records(std::move(records));
     });
   }
   static void on_addresses(void* query, int status, int /*timeouts*/, ares_addrinfo* found) {
@@ -214,6 +216,7 @@ class Resolver::Channel final : public std::enable_shared_from_this<Resolver::Ch
   std::unique_ptr<Timer> timer_;
   std::unordered_map<int, Socket> sockets_;
   ares_channel channel_ = nullptr;
+  bool silent_ = false;
 };
 
 Resolver::Resolver(EventLoop& loop, std::string servers, std::size_t max_queries)
