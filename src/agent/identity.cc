@@ -44,12 +44,18 @@ Result<Identity> load_identity(const std::string& state_dir) {
                std::move(*certificate)};
   if (error || !out.id || pin->size() != out.pin.size()) return damaged();
   std::copy(pin->begin(), pin->end(), out.pin.begin());
+  for (const auto& [name, port] : {std::pair{"x", &out.site.x}, {"y", &out.site.y}}) {
+    const json::value* port_value = object.if_contains(name);
+    if (port_value == nullptr) return damaged();
+    *port = port_value->to_number<std::uint16_t>(error);
+    if (error) return damaged();
+  }
   const json::value* servers = object.if_contains("servers");
   if (servers == nullptr || !servers->is_array()) return damaged();
   for (const json::value& each : servers->get_array()) {
     const auto server = HostPort::parse(each.is_string() ? each.get_string().c_str() : "");
     if (!server) return damaged();
-    out.servers.push_back(*server);
+    out.site.servers.push_back(*server);
   }
   return out;
 }
@@ -57,10 +63,12 @@ Result<Identity> load_identity(const std::string& state_dir) {
 Result<void> save_identity(const std::string& state_dir, const Identity& identity) {
   if (const auto made = make_folder(state_dir); !made) return made;
   json::array servers;
-  for (const HostPort& server : identity.servers) servers.emplace_back(server.to_string());
+  for (const HostPort& server : identity.site.servers) servers.emplace_back(server.to_string());
   const json::object object{{"agent", identity.id.value},
                             {"name", identity.name},
                             {"servers", std::move(servers)},
+                            {"x", identity.site.x},
+                            {"y", identity.site.y},
                             {"server_key", to_hex(identity.pin)},
                             {"certificate", identity.certificate.to_pem()},
                             {"key", identity.key.to_pem()}};
@@ -73,7 +81,7 @@ Result<Identity> make_identity(const enrolment::Joined& joined, const net::SpkiP
   if (!certificate) return tl::make_unexpected(certificate.error());
   if (certificate->pin() != key.pin())
     return fail(Errc::BadValue, "the server's certificate is not for this agent's key");
-  return Identity{joined.id, joined.name,    joined.servers,
+  return Identity{joined.id, joined.name,    joined.site,
                   pin,       std::move(key), std::move(*certificate)};
 }
 

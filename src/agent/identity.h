@@ -21,7 +21,7 @@ namespace sallyport::agent {
 struct Identity {
   AgentId id;
   std::string name;
-  std::vector<HostPort> servers;
+  enrolment::Site site;
   net::SpkiPin pin{};  // of the servers' key
   net::PrivateKey key;
   net::Certificate certificate;

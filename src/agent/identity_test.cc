@@ -30,7 +30,7 @@ class IdentityTest : public testing::Test {
   Identity some_identity() {
     auto key = net::PrivateKey::generate();
     const std::string certificate = certificate_for(key);
-    return make_identity({AgentId{7}, "branch", certificate, {{"192.0.2.1", 2776}}},
+    return make_identity({AgentId{7}, "branch", certificate, {{{"192.0.2.1", 2776}}, 3001, 3002}},
                          random_.array<32>(), std::move(key))
         .value();
   }
@@ -52,7 +52,7 @@ TEST_F(IdentityTest, IsReadBackFromAFileOfTheOwnerOnly) {
   ASSERT_TRUE(read);
   EXPECT_EQ(read->id, AgentId{7});
   EXPECT_EQ(read->name, "branch");
-  EXPECT_EQ(read->servers, identity.servers);
+  EXPECT_EQ(read->site, identity.site);
   EXPECT_EQ(read->pin, identity.pin);
   EXPECT_EQ(read->key.pin(), identity.key.pin());
   EXPECT_EQ(read->certificate.to_der(), identity.certificate.to_der());

@@ -88,7 +88,7 @@ void Join::on_received(Bytes octets) {
     return done(fail(Errc::NotPermitted, "the server refused"));
   }
   enrolment::Joined joined = std::get<enrolment::Joined>(*reply);
-  if (joined.servers.empty()) joined.servers = token_.servers;
+  if (joined.site.servers.empty()) joined.site.servers = token_.servers;
   done(make_identity(joined, token_.pin, key_));
 }
 

@@ -57,7 +57,7 @@ TEST(Join, MessagesAreReadBackAsTheyWereMade) {
   EXPECT_EQ(parse_join_request(line).value(), request);
 
   for (const JoinReply& reply :
-       {JoinReply{Joined{AgentId{7}, "branch", "-----BEGIN\n", some_token().servers}},
+       {JoinReply{Joined{AgentId{7}, "branch", "-----BEGIN\n", {some_token().servers, 2776, 2776}}},
         JoinReply{Refused{JoinRefusal::Expired, "too \"late\""}}}) {
     std::string text = encode(reply);
     text.pop_back();
@@ -82,7 +82,9 @@ TEST(Join, MessagesThatCannotBeReadAreRefused) {
                            R"({"agent":-1,"name":"b","certificate":"c"})",
                            R"({"agent":4294967296,"name":"b","certificate":"c"})",
                            R"({"agent":"7","name":"b","certificate":"c"})",
-                           R"({"agent":7,"name":"b","certificate":"c","servers":["::"]})"})
+                           R"({"agent":7,"name":"b","certificate":"c","servers":["::"]})",
+                           R"({"agent":7,"name":"b","certificate":"c","x":65536})",
+                           R"({"agent":7,"name":"b","certificate":"c","y":0})"})
     EXPECT_FALSE(parse_join_reply(line)) << line;
   EXPECT_FALSE(parse_join_request(std::string(kMaxLine + 1, ' ')));
   EXPECT_FALSE(parse_join_request("{\"a\":" + std::string(64, '[') + std::string(64, ']') + "}"));

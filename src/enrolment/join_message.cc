@@ -59,11 +59,13 @@ std::string encode(const JoinReply& reply) {
   } else {
     const Joined& joined = std::get<Joined>(reply);
     json::array servers;
-    for (const HostPort& server : joined.servers) servers.emplace_back(server.to_string());
+    for (const HostPort& server : joined.site.servers) servers.emplace_back(server.to_string());
     object["agent"] = joined.id.value;
     object["name"] = joined.name;
     object["certificate"] = joined.certificate;
     object["servers"] = std::move(servers);
+    object["x"] = joined.site.x;
+    object["y"] = joined.site.y;
   }
   return json::serialize(object) + "\n";
 }
@@ -100,14 +102,19 @@ Result<JoinReply> parse_join_reply(std::string_view line) {
   if (id != nullptr) joined.id.value = id->to_number<std::uint32_t>(error);
   if (error || !joined.id || joined.name.empty() || joined.certificate.empty())
     return fail(Errc::BadValue, "agent, name or certificate: missing");
+  for (const auto& [key, port] : {std::pair{"x", &joined.site.x}, {"y", &joined.site.y}}) {
+    if (const json::value* value = object->if_contains(key))
+      *port = value->to_number<std::uint16_t>(error);
+    if (error || *port == 0) return fail(Errc::BadValue, "x or y: not a port");
+  }
   const json::value* servers = object->if_contains("servers");
   if (servers != nullptr && servers->is_array()) {
     for (const json::value& each : servers->get_array()) {
       if (!each.is_string()) return fail(Errc::BadValue, "servers: not strings");
       const auto server = HostPort::parse(each.get_string());
-      if (!server || joined.servers.size() == kMaxServers)
+      if (!server || joined.site.servers.size() == kMaxServers)
         return fail(Errc::BadValue, "servers: not addresses, or too many");
-      joined.servers.push_back(*server);
+      joined.site.servers.push_back(*server);
     }
   }
   return joined;

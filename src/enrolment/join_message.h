@@ -3,7 +3,8 @@
 // the server closes. Parsing and encoding only; docs/PROTOCOL.md, "Enrolment", is normative.
 //
 //   {"secret":"<32 hex digits>","request":"<PKCS #10, PEM>","software":"sallyport 0.1.0"}
-//   {"agent":7,"name":"branch","certificate":"<X.509, PEM>","servers":["192.0.2.1:2776"]}
+//   {"agent":7,"name":"branch","certificate":"<X.509, PEM>","servers":["192.0.2.1:2776"],
+//    "x":2776,"y":2777}
 //   {"refused":"expired","what":"this invitation expired 2 hours ago"}
 #pragma once
 
@@ -46,11 +47,20 @@ struct Refused {
   friend bool operator==(const Refused&, const Refused&) = default;
 };
 
+// Where a server is reached, as it tells agents: what to dial, and the ports that a firewall is
+// to let media through to.
+struct Site {
+  std::vector<HostPort> servers;  // one to kMaxServers, to be tried in order
+  std::uint16_t x = 2776;
+  std::uint16_t y = 2777;
+  friend bool operator==(const Site&, const Site&) = default;
+};
+
 struct Joined {
   AgentId id;
   std::string name;
   std::string certificate;  // X.509, PEM
-  std::vector<HostPort> servers;
+  Site site;
   friend bool operator==(const Joined&, const Joined&) = default;
 };
 

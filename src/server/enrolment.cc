@@ -120,7 +120,7 @@ Result<net::Certificate> Enrolment::sign(Bytes public_key, const std::string& na
 }
 
 enrolment::JoinReply Enrolment::join(const enrolment::JoinRequest& request,
-                                     const std::vector<HostPort>& servers, WallTime now) {
+                                     const enrolment::Site& site, WallTime now) {
   const Buffer hash = blob_of(enrolment::hash_of(request.secret));
   const auto rows =
       store_.query({"SELECT name,expires,agent,pin FROM invites WHERE hash=?", {hash}});
@@ -147,7 +147,7 @@ enrolment::JoinReply Enrolment::join(const enrolment::JoinRequest& request,
   if (!certificate) return Refused{JoinRefusal::Malformed, std::string{certificate.error().what}};
   if (repeated) {
     if (!select("WHERE id=? AND revoked IS NULL", {std::int64_t{used_by}}).empty())
-      return enrolment::Joined{AgentId{used_by}, name, certificate->to_pem(), servers};
+      return enrolment::Joined{AgentId{used_by}, name, certificate->to_pem(), site};
     return Refused{JoinRefusal::Used, "the agent that used this invitation was revoked"};
   }
 
@@ -165,7 +165,7 @@ enrolment::JoinReply Enrolment::join(const enrolment::JoinRequest& request,
   const auto agents = select("WHERE name=? AND revoked IS NULL", {name});
   if (!written || *written != 1 || agents.empty())
     return Refused{JoinRefusal::Internal, "the agent could not be written down"};
-  return enrolment::Joined{agents.front().id, name, certificate->to_pem(), servers};
+  return enrolment::Joined{agents.front().id, name, certificate->to_pem(), site};
 }
 
 // ---- Agents that come again ----

@@ -61,8 +61,8 @@ class Enrolment {
 
   // Uses the invite up and signs a certificate for the key of the request. The same key may ask
   // again with the same secret while the invite lives: its reply may have been lost.
-  enrolment::JoinReply join(const enrolment::JoinRequest& request,
-                            const std::vector<HostPort>& servers, WallTime now);
+  enrolment::JoinReply join(const enrolment::JoinRequest& request, const enrolment::Site& site,
+                            WallTime now);
 
   // Who shows this client certificate (DER, whose key the handshake has proven), or why it is
   // refused. An agent that uses a newer key has its older ones forgotten.

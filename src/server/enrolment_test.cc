@@ -18,6 +18,7 @@ using enrolment::JoinReply;
 using enrolment::Refused;
 
 const std::vector<HostPort> kServers{{"192.0.2.1", 2776}};
+const enrolment::Site kSite{kServers, 2776, 2777};
 constexpr auto kHour = std::chrono::hours{1};
 constexpr auto kDay = std::chrono::hours{24};
 
@@ -57,7 +58,7 @@ class EnrolmentTest : public testing::Test {
     return enrolment_->invite(name, kServers, kDay, now_).value();
   }
   JoinReply join(const enrolment::Token& token, const Terminal& terminal) {
-    return enrolment_->join({token.secret, terminal.request(), "test"}, kServers, now_);
+    return enrolment_->join({token.secret, terminal.request(), "test"}, kSite, now_);
   }
   static JoinRefusal refusal(const JoinReply& reply) {
     const Refused* refused = std::get_if<Refused>(&reply);
@@ -92,7 +93,7 @@ TEST_F(EnrolmentTest, AnInvitedAgentJoinsAndIsAdmitted) {
   ASSERT_TRUE(std::holds_alternative<Joined>(reply)) << std::get<Refused>(reply).what;
   const Joined& joined = std::get<Joined>(reply);
   EXPECT_EQ(joined.name, "branch");
-  EXPECT_EQ(joined.servers, kServers);
+  EXPECT_EQ(joined.site, kSite);
   EXPECT_TRUE(enrolment_->invites(now_).empty());
 
   const auto made = net::Certificate::from_pem(joined.certificate).value();
@@ -131,7 +132,7 @@ TEST_F(EnrolmentTest, AnExpiredInviteIsToldFromAnUnknownOne) {
   const auto token = invite("branch");
   now_ += kDay;
   Terminal terminal;
-  EXPECT_EQ(refusal(enrolment_->join({{}, terminal.request(), ""}, kServers, now_)),
+  EXPECT_EQ(refusal(enrolment_->join({{}, terminal.request(), ""}, kSite, now_)),
             JoinRefusal::BadToken);
   now_ += 2 * kHour;
   const JoinReply late = join(token, terminal);
@@ -155,7 +156,7 @@ TEST_F(EnrolmentTest, ANewInviteOfTheSameNameWithdrawsTheOlder) {
 
 TEST_F(EnrolmentTest, ARequestThatItsKeyDidNotSignUsesNothingUp) {
   const auto token = invite("branch");
-  EXPECT_EQ(refusal(enrolment_->join({token.secret, "no request", ""}, kServers, now_)),
+  EXPECT_EQ(refusal(enrolment_->join({token.secret, "no request", ""}, kSite, now_)),
             JoinRefusal::Malformed);
   EXPECT_TRUE(std::holds_alternative<Joined>(join(token, {})));
 }

@@ -16,15 +16,15 @@ struct JoinService::Conversation {
 };
 
 JoinService::JoinService(Enrolment& enrolment, net::Network& network, Log& log,
-                         std::function<std::vector<HostPort>()> servers)
-    : JoinService(enrolment, network, log, std::move(servers), Limits{}) {}
+                         std::function<enrolment::Site()> site)
+    : JoinService(enrolment, network, log, std::move(site), Limits{}) {}
 
 JoinService::JoinService(Enrolment& enrolment, net::Network& network, Log& log,
-                         std::function<std::vector<HostPort>()> servers, Limits limits)
+                         std::function<enrolment::Site()> site, Limits limits)
     : enrolment_(enrolment),
       network_(network),
       log_(log),
-      servers_(std::move(servers)),
+      site_(std::move(site)),
       limits_(limits) {}
 
 JoinService::~JoinService() = default;
@@ -59,7 +59,7 @@ void JoinService::on_received(std::uint64_t id, Bytes octets) {
       enrolment::parse_join_request(std::string_view{conversation.line}.substr(0, end_of_line));
   if (!request)
     return answer(conversation, Refused{JoinRefusal::Malformed, std::string{request.error().what}});
-  answer(conversation, enrolment_.join(*request, servers_(), network_.wall_now()));
+  answer(conversation, enrolment_.join(*request, site_(), network_.wall_now()));
 }
 
 void JoinService::answer(Conversation& conversation, const enrolment::JoinReply& reply) {

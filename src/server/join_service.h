@@ -21,11 +21,11 @@ class JoinService {
     std::size_t conversations = 64;  // at once; more are told to try again
     Duration patience = seconds{10};
   };
-  // `servers`: what agents are to dial from then on. All must outlive it.
+  // `site`: what agents are told when they have joined. All must outlive it.
   JoinService(Enrolment& enrolment, net::Network& network, Log& log,
-              std::function<std::vector<HostPort>()> servers);
+              std::function<enrolment::Site()> site);
   JoinService(Enrolment& enrolment, net::Network& network, Log& log,
-              std::function<std::vector<HostPort>()> servers, Limits limits);
+              std::function<enrolment::Site()> site, Limits limits);
   JoinService(const JoinService&) = delete;
   JoinService& operator=(const JoinService&) = delete;
   ~JoinService();
@@ -41,7 +41,7 @@ class JoinService {
   Enrolment& enrolment_;
   net::Network& network_;
   Log& log_;
-  std::function<std::vector<HostPort>()> servers_;
+  std::function<enrolment::Site()> site_;
   Limits limits_;
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Conversation>> conversations_;

@@ -31,7 +31,10 @@ class JoinTest : public testing::Test {
         std::make_unique<Authority>(Authority::open(folder_, random_, network_.wall_now()).value());
     enrolment_ = Enrolment::open(*store_, *authority_, random_, {}).value();
     service_ = std::make_unique<JoinService>(
-        *enrolment_, network_, *log_, [this] { return servers_; },
+        *enrolment_, network_, *log_,
+        [this] {
+          return enrolment::Site{servers_, 3001, 3002};
+        },
         JoinService::Limits{4, std::chrono::milliseconds{300}});
     listener_ = listen(*authority_);
     servers_ = {{"127.0.0.1", listener_->local().port}};
@@ -122,7 +125,9 @@ TEST_F(JoinTest, AnAgentComesBackWithAnIdentityThatTheServerAdmits) {
   const Outcome outcome = join(invite("branch"));
   ASSERT_TRUE(outcome.result) << outcome.failure.what;
   EXPECT_EQ(outcome.result->name, "branch");
-  EXPECT_EQ(outcome.result->servers, servers_);
+  EXPECT_EQ(outcome.result->site.servers, servers_);
+  EXPECT_EQ(outcome.result->site.x, 3001);
+  EXPECT_EQ(outcome.result->site.y, 3002);
   EXPECT_EQ(outcome.result->pin, authority_->pin());
   const auto admitted =
       enrolment_->admit(outcome.result->certificate.to_der(), network_.wall_now());
