@@ -41,11 +41,14 @@ class Locator {
  private:
   struct Search;
   using SearchPtr = std::shared_ptr<Search>;
-  void ask(const SearchPtr& search, const std::string& name, edge::RecordType type, Commands& out);
-  void step(const SearchPtr& search, const std::vector<edge::Record>& records, Commands& out);
-  void next_name(const SearchPtr& search, Commands& out);
-  void find_local(const SearchPtr& search, Commands& out);
-  void finish(const SearchPtr& search, Commands& out);
+  bool begin(const SearchPtr& search, std::string_view uri) const;
+  void add_services(Search& search) const;
+  void step(const SearchPtr& search, Commands& out);
+  void on_naptr(Search& search, std::vector<edge::Record> records) const;
+  void on_srv(Search& search, std::vector<edge::Record> records) const;
+  void on_addresses(Search& search, const std::vector<edge::Record>& records) const;
+  void find_locals(const SearchPtr& search, Commands& out);
+  SearchPtr take(std::uint64_t id);
 
   const Config& config_;
   Transport& transport_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,18 +23,23 @@ class Requester {
   // there: what goes into Contact (as Transport::shown_address tells it).
   using Build = std::function<std::string(const Hop& hop, Commands& out)>;
 
-  Requester(Locator& locator, Transactions& transactions)
-      : locator_(locator), transactions_(transactions) {}
+  Requester(Locator& locator, Transactions& transactions, const Transport& transport,
+            Timers& timers, Counters& counters)
+      : locator_(locator),
+        transactions_(transactions),
+        transport_(transport),
+        timers_(timers),
+        counters_(counters) {}
 
   // Locates and sends.
   RequestId request(const Target& target, Build build, Transactions::ResponseHandler handler,
-                    Commands& out);
+                    Commands& out, std::string branch_suffix = {});
   // Sends to the first of these hops that takes it.
   RequestId request(std::vector<Hop> hops, Build build, Transactions::ResponseHandler handler,
                     Commands& out, std::string branch_suffix = {});
   void cancel(RequestId id, Commands& out, std::string_view reason = {});
   void forget(RequestId id);
-  // Where it went last; null before it was sent and after it has ended.
+  // Where it went last; null before it was sent and after its end.
   const Hop* destination(RequestId id) const;
   std::size_t size() const { return requests_.size(); }
 
@@ -46,15 +52,21 @@ class Requester {
     std::string branch_suffix;
     ClientId client;
     bool cancelled = false;
-    bool answered = false;  // something came from this hop: no failover any more
+    bool accepted = false;        // an INVITE's 2xx has come
+    bool tried_reliable = false;  // for its size, before UDP
   };
-  RequestId begin(std::vector<Hop> hops, Build build, Transactions::ResponseHandler handler,
-                  std::string branch_suffix);
+  RequestId begin(Build build, Transactions::ResponseHandler handler, std::string branch_suffix);
+  void go(RequestId id, std::vector<Hop> hops, Commands& out);
+  std::optional<Hop> reliable_instead(const Request& request, std::size_t size) const;
   void try_next(RequestId id, Errc why, Commands& out);
+  void fail_request(RequestId id, Errc why, Commands& out);
   void on_response(RequestId id, const wire::Message& response, Commands& out);
 
   Locator& locator_;
   Transactions& transactions_;
+  const Transport& transport_;
+  Timers& timers_;
+  Counters& counters_;
   std::unordered_map<RequestId, Request> requests_;
   std::uint64_t next_id_ = 0;
 };

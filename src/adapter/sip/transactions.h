@@ -52,52 +52,58 @@ class TransactionUser {
 class Transactions {
  public:
   struct ResponseHandler {
-    // Every response but retransmitted provisional ones and repeated non-2xx finals. Each 2xx to an
-    // INVITE comes, retransmitted or from another branch downstream, until 64*T1 after the first.
+    // Every provisional response, again when it is repeated (RFC 3262: until its PRACK); each 2xx
+    // to an INVITE, again or from another branch downstream, until 64*T1 after the first; any other
+    // final response once.
     std::function<void(const wire::Message& response, Commands&)> on_response;
-    // No final response: Unreachable (it could not be sent),
-    // Closed (the connection or edge is gone before an answer), Exhausted (too many transactions),
-    // NotFound (time out, timers B and F). Told once; then the transaction is gone.
+    // No final response. Unreachable: it could not be sent; Closed: the connection or edge went
+    // away before an answer; Exhausted: too many transactions; NotFound: no answer in time (timers
+    // B and F). Told once, never before request() has returned; then the transaction is gone.
     std::function<void(Errc why, Commands&)> on_failed;
   };
 
   Transactions(const Config& config, Transport& transport, Timers& timers, Random& random,
-               Counters& counters)
-      : config_(config),
-        transport_(transport),
-        timers_(timers),
-        random_(random),
-        counters_(counters) {}
+               Counters& counters);
+  ~Transactions();
+  Transactions(const Transactions&) = delete;
+  Transactions& operator=(const Transactions&) = delete;
 
   void set_user(TransactionUser& user) { user_ = &user; }
 
   // ---- server side ----
-  // The request of a transaction that has not got its final response yet; null afterwards. Its top
-  // Via holds received and rport already.
+  // The request of a transaction until its final response; null afterwards. Its top Via holds
+  // received and rport already.
   const wire::Message* request(ServerId id) const;
-  const Hop* source(ServerId id) const;
-  // Sends a response, a whole message with the request's Vias. More than one: provisional ones, and
-  // 2xx to an INVITE. What comes after a non-2xx final response is ignored.
+  const Hop* source(ServerId id) const;  // until the transaction's end
+  bool is_answered(ServerId id) const { return request(id) == nullptr; }
+  // Sends a response, a whole message with the request's Vias. Provisional ones, then one final
+  // one; what comes after that is ignored.
   void respond(ServerId id, const std::string& response, Commands& out);
-  // A response of our own making: Builder::response with a To tag of ours.
+  // A response of our own making with a To tag of ours; an empty reason is the default one.
   void respond(ServerId id, int status, std::string_view reason, Commands& out);
+  // The 2xx of an INVITE once more, because the callee repeated it (RFC 6026 7.1).
+  void repeat(ServerId id, Commands& out);
 
   // ---- client side ----
-  // `request` is a whole message without a Via of ours: it is put on top here, and anew for each
-  // try. `branch_suffix` is appended to the branch (loop detection, RFC 3261 16.6 step 8).
+  // `request` is a whole message without a Via of ours: it is put on top here. `branch_suffix` is
+  // appended to the branch (loop detection, RFC 3261 16.6 step 8).
   ClientId request(const Hop& to, const std::string& request, ResponseHandler handler,
                    Commands& out, std::string_view branch_suffix = {});
   // Sends a CANCEL for an INVITE as soon as RFC 3261 9.1 allows it. The INVITE's own final response
-  // still comes.
+  // still comes, or on_failed 64*T1 later. `reason` is a Reason header's value.
   void cancel(ClientId id, Commands& out, std::string_view reason = {});
   // Stops telling the handler anything; the transaction ends by itself.
   void forget(ClientId id);
-  // The hop that it was really sent to (the connection that was dialled).
+  // Where it was really sent to, with the connection that was taken; null when it has ended.
   const Hop* destination(ClientId id) const;
+  // Sends what has no transaction: an ACK for a 2xx, with a Via of ours on top.
+  void send(const Hop& to, const std::string& request, Commands& out);
+  // A request as send() would send it; empty when nothing listens there.
+  std::string ready_made(const Hop& to, const std::string& request) const;
 
-  // ---- from Transport ----
+  // ---- from the adapter ----
   void on_message(const wire::Message& message, const Hop& from, Commands& out);
-  void on_unsent(ClientId id, Errc why, Commands& out);
+  void on_connection_closed(edge::ConnectionId connection, Commands& out);
   void on_edge_lost(Place place, Commands& out);
 
   std::size_t size() const { return servers_.size() + clients_.size(); }
@@ -105,14 +111,46 @@ class Transactions {
  private:
   struct Server;
   struct Client;
+  using ServerPtr = std::shared_ptr<Server>;
+  using ClientPtr = std::shared_ptr<Client>;
+
+  void on_server_request(const wire::Message& request, const Hop& from, Commands& out);
+  void on_server_ack(const wire::Message& ack, const Hop& from, Commands& out);
+  void on_server_cancel(const wire::Message& cancel, const Hop& from, Commands& out);
+  ServerPtr begin_server(std::string key, const wire::Message& request, const Hop& from);
+  ServerPtr find_server(const std::string& key) const;
+  void refuse(const wire::Message& request, const Hop& from, int status, std::string_view reason,
+              Commands& out);
+  void send_response(Server& server, Commands& out);
+  void on_final(const ServerPtr& server, int status, Commands& out);
+  void repeat_final(const ServerPtr& server, Duration interval, Commands& out);
+  void end(const ServerPtr& server);
+  void end_after(const ServerPtr& server, Duration after, Commands& out);
+
+  std::string with_via(const Hop& to, const std::string& request, std::string_view branch) const;
+  void transmit(const ClientPtr& client, Commands& out);
+  void repeat_request(const ClientPtr& client, Duration interval, Commands& out);
+  void on_client_response(const wire::Message& response, Commands& out);
+  void on_invite_response(const ClientPtr& client, const wire::Message& response, Commands& out);
+  void on_other_response(const ClientPtr& client, const wire::Message& response, Commands& out);
+  void acknowledge(Client& client, const wire::Message& response, Commands& out);
+  void send_cancel(const ClientPtr& client, Commands& out);
+  void fail_client(const ClientPtr& client, Errc why, Commands& out);
+  void end(const ClientPtr& client);
+  void end_after(const ClientPtr& client, Duration after, Commands& out);
+
   const Config& config_;
   Transport& transport_;
   Timers& timers_;
   Random& random_;
   Counters& counters_;
   TransactionUser* user_ = nullptr;
-  std::unordered_map<std::uint64_t, std::shared_ptr<Server>> servers_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<Client>> clients_;
+  std::uint64_t next_id_ = 0;
+  std::unordered_map<ServerId, ServerPtr> servers_;
+  std::unordered_map<std::string, ServerPtr> servers_by_key_;
+  std::unordered_map<ClientId, ClientPtr> clients_;
+  std::unordered_map<std::string, ClientPtr> clients_by_branch_;  // branch and method
+  std::unordered_multimap<edge::ConnectionId, ClientId> by_connection_;
 };
 
 }  // namespace sallyport::adapter::sip

@@ -1,0 +1,309 @@
+#include "adapter/sip/media_session.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::adapter::sip {
+namespace {
+
+using codec::sdp::Description;
+
+// Can we relay it, and is it wanted? TCP/MSRP, TCP/BFCP and the like would need connections.
+bool is_active(const codec::sdp::Media& media) { return media.port != 0 && media.is_udp(); }
+
+// A muxed stream is still given a pair: the answerer may not know rtcp-mux (RFC 5761 5.1.1).
+unsigned components_of(const codec::sdp::Media& media) { return media.is_rtp() ? 2 : 1; }
+
+media::Accept accept_from(const MediaParty& party, const IpAddress& signalled) {
+  if (!party.place.is_outside()) return media::Accept::SignalledHost;
+  if (party.behind_nat || signalled.is_private()) return media::Accept::FirstPlausible;
+  return media::Accept::SignalledAddress;
+}
+
+media::RemoteSpec remote_of(const codec::sdp::Media& media, const MediaParty& party,
+                            unsigned components) {
+  media::RemoteSpec remote;
+  const auto rtp = media.address(0);
+  // A name instead of an address: media comes from where signalling comes from, as far as we know.
+  const TransportAddress first = rtp ? *rtp : TransportAddress{party.signalling, 0};
+  remote.accept = rtp ? accept_from(party, first.ip) : media::Accept::FirstPlausible;
+  for (unsigned i = 0; i < components; ++i) {
+    auto address = i == 0 ? rtp : media.address(i);
+    const bool sends = address && !address->ip.is_unspecified() && (i == 0 || media.is_rtp());
+    remote.addresses.push_back(sends ? *address : TransportAddress{first.ip, 0});
+  }
+  return remote;
+}
+
+}  // namespace
+
+MediaSession::Slots& MediaSession::slots(Side side, int branch) {
+  return side == kCaller ? caller_ : callee_[branch];
+}
+
+std::shared_ptr<MediaSession::Slot> MediaSession::find(Side side, int branch,
+                                                       std::size_t index) const {
+  const Slots* slots = &caller_;
+  if (side == kCallee) {
+    const auto it = callee_.find(branch);
+    if (it == callee_.end()) return nullptr;
+    slots = &it->second;
+  }
+  return index < slots->size() ? (*slots)[index] : nullptr;
+}
+
+// ---- opening ----
+
+MediaSession::OfferPtr MediaSession::offer(int branch, Side from, std::string_view sdp,
+                                           const MediaParty& offerer, const MediaParty& answerer,
+                                           std::function<void(bool ok, Commands&)> on_ready,
+                                           Commands& out) {
+  auto offer = std::make_shared<Offer>();
+  offer->text = sdp;
+  const auto description = Description::parse(offer->text);
+  if (!description) return nullptr;
+  offer->branch = branch;
+  offer->from = from;
+  offer->offerer = offerer;
+  offer->answerer = answerer;
+  offer->on_ready = std::move(on_ready);
+  const auto& media = description->media();
+  for (std::size_t i = 0; i < media.size(); ++i) {
+    if (!is_active(media[i])) continue;
+    for (const Side side : {kCaller, kCallee}) use(offer, side, i, components_of(media[i]), out);
+    // A new port has nothing to lose: it may send there before the answer.
+    const auto slot = find(from, branch, i);
+    if (slot && !slot->remote && offer->uses[offer->uses.size() - 2 + from].opened) {
+      slot->remote = remote_of(media[i], offerer, slot->components);
+      out.media().set_remote(slot->id, *slot->remote);
+      // So that early media has a way before any signalling says so.
+      const auto far = find(other_side(from), branch, i);
+      if (far) out.media().connect(slot->id, far->id);
+    }
+  }
+  waiting_.push_back(offer);
+  tell_ready(out);
+  return offer;
+}
+
+void MediaSession::use(const OfferPtr& offer, Side side, std::size_t index, unsigned components,
+                       Commands& out) {
+  Slots& of_side = slots(side, offer->branch);
+  if (of_side.size() <= index) of_side.resize(index + 1);
+  const std::shared_ptr<Slot> present = of_side[index];
+  if (present && !present->failed && present->components >= components) {
+    offer->uses.push_back({side, index, present, false, nullptr});
+    return;
+  }
+  const MediaParty& party = side == offer->from ? offer->offerer : offer->answerer;
+  const auto opened = open(party, components, out);
+  slots(side, offer->branch)[index] = opened;
+  offer->uses.push_back({side, index, opened, true, present});
+}
+
+std::shared_ptr<MediaSession::Slot> MediaSession::open(const MediaParty& party, unsigned components,
+                                                       Commands& out) {
+  auto slot = std::make_shared<Slot>();
+  slot->components = components;
+  const std::weak_ptr<bool> alive = alive_;
+  MediaPaths::Handler handler;
+  handler.on_open = [this, alive, slot](const std::vector<TransportAddress>& own, Commands& at) {
+    if (alive.expired()) return;
+    slot->own = own;
+    tell_ready(at);
+  };
+  handler.on_failed = [this, alive, slot](Errc, const std::string&, Commands& at) {
+    if (alive.expired()) return;
+    slot->failed = true;
+    slot->id = {};
+    tell_ready(at);
+  };
+  media::PortSpec spec;
+  spec.components = components;
+  spec.toward = party.signalling;
+  const MediaId id = out.media().open_port(party.place, spec, std::move(handler));
+  if (!slot->failed) slot->id = id;
+  return slot;
+}
+
+void MediaSession::tell_ready(Commands& out) {
+  const auto waiting = std::exchange(waiting_, {});
+  for (const auto& weak : waiting) {
+    const OfferPtr offer = weak.lock();
+    if (!offer || !offer->on_ready) continue;
+    const bool failed = std::any_of(offer->uses.begin(), offer->uses.end(),
+                                    [](const Offer::Use& use) { return use.slot->failed; });
+    const bool open = std::all_of(offer->uses.begin(), offer->uses.end(),
+                                  [](const auto& use) { return !use.slot->own.empty(); });
+    if (!failed && !open) {
+      waiting_.push_back(weak);
+      continue;
+    }
+    const std::weak_ptr<bool> alive = alive_;
+    const auto on_ready = std::exchange(offer->on_ready, {});
+    on_ready(!failed, out);
+    if (alive.expired()) return;  // the call ended over it
+  }
+}
+
+// ---- what each side sees ----
+
+namespace {
+
+std::string rewritten(
+    const Description& description, const IpAddress& session,
+    const std::function<const std::vector<TransportAddress>*(std::size_t)>& port) {
+  codec::sdp::Editor editor{description};
+  editor.set_session_address(session);
+  for (std::size_t i = 0; i < description.media().size(); ++i) {
+    if (description.media()[i].port == 0) continue;
+    const auto* own = port(i);
+    if (own == nullptr || own->empty()) {
+      editor.reject_media(i);
+      continue;
+    }
+    std::optional<TransportAddress> rtcp;
+    if (own->size() > 1 && description.media()[i].is_rtp()) rtcp = (*own)[1];
+    editor.set_media(i, own->front(), rtcp);
+  }
+  return editor.finish();
+}
+
+}  // namespace
+
+std::string MediaSession::rewrite_offer(const Offer& offer) const {
+  const auto description = Description::parse(offer.text);
+  if (!description) return {};
+  const Side toward = other_side(offer.from);
+  return rewritten(*description, offer.answerer.shown, [&](std::size_t i) {
+    const auto slot = find(toward, offer.branch, i);
+    return slot && is_active(description->media()[i]) ? &slot->own : nullptr;
+  });
+}
+
+std::optional<std::string> MediaSession::answer(const OfferPtr& offer, std::string_view sdp,
+                                                Commands& out) {
+  const auto offered = Description::parse(offer->text);
+  const auto answered = Description::parse(sdp);
+  if (!offered || !answered) return std::nullopt;
+  for (std::size_t i = 0; i < offered->media().size(); ++i) {
+    const auto* media = i < answered->media().size() ? &answered->media()[i] : nullptr;
+    settle(offer, i, offered->media()[i], media, out);
+  }
+  // What the offer replaced is needed no more.
+  for (Offer::Use& use : offer->uses) {
+    if (use.previous && use.previous->id) out.media().close(use.previous->id);
+    use.previous.reset();
+    use.opened = false;
+  }
+  const auto& media = offered->media();
+  return rewritten(*answered, offer->offerer.shown, [&](std::size_t i) {
+    const auto slot = find(offer->from, offer->branch, i);
+    return slot && i < media.size() && is_active(media[i]) ? &slot->own : nullptr;
+  });
+}
+
+void MediaSession::settle(const OfferPtr& offer, std::size_t index,
+                          const codec::sdp::Media& offered, const codec::sdp::Media* answered,
+                          Commands& out) {
+  const Side from = offer->from;
+  const auto asking = find(from, offer->branch, index);
+  const auto giving = find(other_side(from), offer->branch, index);
+  if (!is_active(offered) || answered == nullptr || !is_active(*answered)) {
+    // RFC 3264 6: refused, or (in the offer) removed. While branches still ring, another one may
+    // take it: then it stays until one is chosen.
+    if (!chosen_) {
+      refused_[offer->branch].insert(index);
+      return;
+    }
+    for (const Side side : {kCaller, kCallee}) release(side, offer->branch, index, out);
+    return;
+  }
+  if (!asking || !giving || !asking->id || !giving->id) return;
+  refused_[offer->branch].erase(index);
+  const auto apply = [&](Slot& slot, const codec::sdp::Media& media, const MediaParty& party) {
+    const media::RemoteSpec remote = remote_of(media, party, slot.components);
+    // Told again only when it says something else: a source that was learnt stays learnt.
+    if (slot.remote && slot.remote->addresses == remote.addresses &&
+        slot.remote->accept == remote.accept)
+      return;
+    slot.remote = remote;
+    out.media().set_remote(slot.id, remote);
+  };
+  apply(*asking, offered, offer->offerer);
+  apply(*giving, *answered, offer->answerer);
+  out.media().connect(asking->id, giving->id);
+  out.media().start(asking->id);
+}
+
+// ---- ends ----
+
+void MediaSession::release(Side side, int branch, std::size_t index, Commands& out) {
+  Slots& of_side = slots(side, branch);
+  if (index >= of_side.size()) return;
+  const auto slot = std::exchange(of_side[index], nullptr);
+  if (slot && slot->id) out.media().close(std::exchange(slot->id, {}));
+}
+
+void MediaSession::abandon(const OfferPtr& offer, Commands& out) {
+  offer->on_ready = {};
+  for (Offer::Use& use : offer->uses) {
+    if (!use.opened) continue;
+    Slots& of_side = slots(use.side, offer->branch);
+    if (use.index < of_side.size() && of_side[use.index] == use.slot) {
+      release(use.side, offer->branch, use.index, out);
+      of_side[use.index] = use.previous;
+    }
+  }
+  offer->uses.clear();
+}
+
+void MediaSession::choose(int branch, Commands& out) {
+  if (chosen_) return;
+  chosen_ = branch;
+  std::vector<int> others;
+  for (const auto& [other, unused] : callee_)
+    if (other != branch) others.push_back(other);
+  for (const int other : others) close_branch(other, out);
+  for (const std::size_t index : refused_[branch])
+    for (const Side side : {kCaller, kCallee}) release(side, branch, index, out);
+  refused_.clear();
+}
+
+void MediaSession::close_branch(int branch, Commands& out) {
+  const auto it = callee_.find(branch);
+  if (it == callee_.end()) return;
+  for (std::size_t i = 0; i < it->second.size(); ++i) release(kCallee, branch, i, out);
+  callee_.erase(it);
+}
+
+void MediaSession::close(Commands& out) {
+  for (std::size_t i = 0; i < caller_.size(); ++i) release(kCaller, 0, i, out);
+  caller_.clear();
+  while (!callee_.empty()) close_branch(callee_.begin()->first, out);
+  waiting_.clear();
+}
+
+std::size_t MediaSession::open_ports() const {
+  const auto count = [](const Slots& slots) {
+    return static_cast<std::size_t>(std::count_if(
+        slots.begin(), slots.end(), [](const auto& slot) { return slot && slot->id; }));
+  };
+  std::size_t open = count(caller_);
+  for (const auto& [branch, slots] : callee_) open += count(slots);
+  return open;
+}
+
+std::vector<MediaSession::Ends> MediaSession::ends(Side side) const {
+  std::vector<Ends> ends;
+  const std::size_t most = 32;  // codec::sdp::kMaxMedia
+  for (std::size_t i = 0; i < most; ++i) {
+    const auto slot = find(side, chosen_.value_or(0), i);
+    if (!slot || slot->own.empty()) continue;
+    const bool told = slot->remote && !slot->remote->addresses.empty();
+    ends.push_back({slot->own, told ? slot->remote->addresses.front() : TransportAddress{}});
+  }
+  return ends;
+}
+
+}  // namespace sallyport::adapter::sip

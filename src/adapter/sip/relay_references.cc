@@ -1,0 +1,129 @@
+// What a message says about other dialogs and about contacts that we gave out: Refer-To, Replaces,
+// Join, Target-Dialog, In-Reply-To. Each side knows its own dialog with us; so that a transfer
+// works, what one side says must become what the other side knows.
+#include <algorithm>
+#include <cctype>
+
+#include "adapter/sip/relay.h"
+#include "codec/sip/headers.h"
+
+namespace sallyport::adapter::sip {
+namespace {
+
+using wire::HeaderName;
+
+bool same_text(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
+  });
+}
+
+}  // namespace
+
+void Relay::translate(const wire::Message& request, const Hop& from, const Crossing& crossing,
+                      RequestEdits& edits) {
+  const auto& headers = request.headers();
+  for (std::size_t i = 0; i < headers.size(); ++i) {
+    const wire::Header& header = headers[i];
+    const bool names_dialog = header.name == HeaderName::Replaces ||
+                              header.name == HeaderName::Join ||
+                              same_text(header.name_text, "Target-Dialog");
+    std::string value;
+    if (header.name == HeaderName::ReferTo) {
+      value = translate_refer_to(header.value, from, crossing);
+    } else if (names_dialog) {
+      value = topology_.scrub(translate_dialog_id(header.value, edits.uri, crossing.to), crossing);
+    } else if (same_text(header.name_text, "Max-Breadth") && edits.max_breadth != 0) {
+      value = std::to_string(edits.max_breadth);
+      edits.max_breadth = 0;
+    } else {
+      continue;
+    }
+    if (value != header.value) edits.values.emplace_back(i, std::move(value));
+  }
+}
+
+// A dialog as the party at `uri` (or else the one at `to`) knows it. Tags are the same everywhere.
+std::string Relay::translate_dialog_id(std::string_view value, std::string_view uri, Place to) {
+  const auto named = wire::DialogId::parse(value);
+  if (!named) return std::string(value);
+  const DialogPtr dialog = dialogs_.find_named(named->call_id, named->to_tag, named->from_tag);
+  if (!dialog) return std::string(value);
+  // The Call-ID on the callee's side never names a host of the caller's.
+  Side side = kCallee;
+  for (const Side candidate : {kCallee, kCaller})
+    if (dialog->parties[candidate]->hop.place == to) side = candidate;
+  for (const Side candidate : {kCallee, kCaller})
+    if (dialog->parties[candidate]->target == uri) side = candidate;
+  const auto behind =
+      static_cast<std::size_t>(named->call_id.data() + named->call_id.size() - value.data());
+  return dialog->names[side].call_id + std::string(value.substr(behind));
+}
+
+// Whoever is referred will ask us for this URI: it names a contact of ours, or an identity, in a
+// way that leads from there to us.
+std::string Relay::translate_refer_to(std::string_view value, const Hop& from,
+                                      const Crossing& crossing) {
+  const auto address = wire::NameAddr::parse(value);
+  if (!address || !address->uri.is_sip()) return topology_.scrub(value, crossing);
+  const wire::Uri& uri = address->uri;
+  const auto ip = IpAddress::parse(uri.host);
+  const bool token = dialogs_.find_party(uri.user) != nullptr;
+  const bool own = ip && stack_.transport.is_own_address(from.place, *ip);
+  const bool hidden = ip && topology_.is_hidden(*ip, crossing.from, crossing.to);
+
+  std::string text(uri.scheme);
+  text += ":";
+  if (!uri.user.empty()) text.append(uri.user).append("@");
+  if (token || ((own || hidden) && (!crossing.to.is_outside() || stack_.config.domain.empty()))) {
+    text += crossing.shown.to_string();
+    text += wire::Parameters{uri.parameters.without("maddr")}.without("transport");
+  } else if (own || hidden) {
+    text += stack_.config.domain;
+    text += wire::Parameters{uri.parameters.without("maddr")}.without("transport");
+  } else {
+    text += uri.host;
+    if (uri.port != 0) text += ":" + std::to_string(uri.port);
+    text += topology_.scrub(uri.parameters.text(), crossing);
+  }
+  char separator = '?';
+  for (std::string_view rest = uri.headers; !rest.empty();) {
+    const std::string_view header = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), header.size() + 1));
+    const std::size_t equals = header.find('=');
+    const std::string_view field = header.substr(0, equals);
+    text += separator;
+    text += field;
+    separator = '&';
+    if (equals == std::string_view::npos) continue;
+    std::string plain = wire::unescape(header.substr(equals + 1));
+    std::string changed = plain;
+    if (same_text(field, "Replaces") || same_text(field, "Join"))
+      changed = translate_dialog_id(plain, {}, crossing.to);
+    changed = topology_.scrub(changed, crossing);
+    text += '=';
+    text +=
+        changed == plain ? std::string(header.substr(equals + 1)) : wire::escape_header(changed);
+  }
+  return address->with_uri(text);
+}
+
+// ---- From and To inside a dialog ----
+
+// A side's own names for the parties, unless the sender has changed its own (RFC 4916).
+std::string Relay::from_toward(const Dialog& dialog, Side from, const wire::Message& request,
+                               const Crossing& crossing) const {
+  const std::string_view value = request.find(HeaderName::From).value_or("");
+  if (without_tag(value) != dialog.names[from].self) return topology_.scrub(value, crossing);
+  return with_tag(dialog.names[other_side(from)].other, tag_of(value));
+}
+
+std::string Relay::to_toward(const Dialog& dialog, Side from, const wire::Message& request,
+                             const Crossing& crossing) const {
+  const std::string_view value = request.find(HeaderName::To).value_or("");
+  if (without_tag(value) != dialog.names[from].other) return topology_.scrub(value, crossing);
+  return with_tag(dialog.names[other_side(from)].self, tag_of(value));
+}
+
+}  // namespace sallyport::adapter::sip
