@@ -68,15 +68,16 @@ EventLoop::EventLoop() : state_(std::make_unique<State>()) {}
 EventLoop::~EventLoop() = default;
 
 void EventLoop::run() {
-  state_->io.restart();
   state_->io.run();
+  state_->io.restart();  // afterwards: a stop() that came before run() counts
 }
 
 void EventLoop::stop() { state_->io.stop(); }
 
 bool EventLoop::run_one(Duration at_most) {
-  state_->io.restart();
-  return state_->io.run_one_for(at_most) != 0;
+  const bool done = state_->io.run_one_for(at_most) != 0;
+  if (state_->io.stopped()) state_->io.restart();
+  return done;
 }
 
 void EventLoop::post(std::function<void()> work) { asio::post(state_->io, std::move(work)); }

@@ -21,7 +21,7 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
   ~EventLoop();
 
-  void run();                      // until stop()
+  void run();                      // until stop(), also one that came before
   void stop();                     // any thread; a later run() goes on
   bool run_one(Duration at_most);  // at most one handler; false: nothing happened in that time
   void post(std::function<void()> work);  // any thread

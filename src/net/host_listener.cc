@@ -17,7 +17,6 @@ constexpr int kBacklog = 1024;
 constexpr int kAcceptAtOnce = 64;
 // Without descriptors or memory the kernel says "readable" for ever: look again after this.
 constexpr auto kAcceptPause = std::chrono::milliseconds{100};
-constexpr auto kHandshakeTime = std::chrono::seconds{10};
 // When every place is taken, whoever has held one for so long gives it up: silent strangers cannot
 // keep the others out.
 constexpr auto kPatienceWhenFull = std::chrono::seconds{2};
@@ -65,7 +64,7 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   void accept() {
     for (int n = 0; n < kAcceptAtOnce; ++n) {
       if (closed_) return;
-      if (full()) return;  // goes on when a handshake ends, see watch_handshakes()
+      if (full()) return make_room();
       SocketAddress from;
       from.size = sizeof from.v6;
       Fd socket{::accept4(socket_.get(), &from.any, &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC)};
@@ -83,9 +82,7 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   void pause() {
     timer_->start(Clock::now() + kAcceptPause, [weak = weak_from_this()] {
       const auto self = weak.lock();
-      if (!self || self->closed_) return;
-      self->watch_handshakes();
-      self->readiness_->wait(Ready::Readable);
+      if (self && !self->closed_) self->readiness_->wait(Ready::Readable);
     });
   }
 
@@ -103,7 +100,6 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
     };
     place->stream->set_handler(std::move(handler));
     place->stream->start_tls(*options_.tls, true);
-    if (handshakes_.size() == 1) watch_handshakes();
   }
 
   // Only called while `place` is in the list: destroying a stream ends its handler's calls.
@@ -117,18 +113,15 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
     on_accepted_(std::move(stream));
   }
 
-  // Ends the handshakes that take too long; looks again as long as there are any.
-  void watch_handshakes() {
+  // Every place is taken: goes on when a handshake ends (each has its own time limit), or when the
+  // oldest has had its time.
+  void make_room() {
     const TimePoint now = Clock::now();
-    const Duration patience = full() ? Duration{kPatienceWhenFull} : Duration{kHandshakeTime};
-    const bool was_full = full();
-    while (!handshakes_.empty() && now - handshakes_.front().begun >= patience)
-      handshakes_.pop_front();
-    if (was_full && !full()) readiness_->wait(Ready::Readable);
-    if (handshakes_.empty()) return;
-    timer_->start(now + std::chrono::milliseconds{250}, [weak = weak_from_this()] {
+    if (full() && now - handshakes_.front().begun >= kPatienceWhenFull) handshakes_.pop_front();
+    if (!full()) return readiness_->wait(Ready::Readable);
+    timer_->start(handshakes_.front().begun + kPatienceWhenFull, [weak = weak_from_this()] {
       const auto self = weak.lock();
-      if (self && !self->closed_) self->watch_handshakes();
+      if (self && !self->closed_) self->make_room();
     });
   }
 

@@ -28,7 +28,7 @@ class HostNetwork final : public Network {
   HostNetwork& operator=(const HostNetwork&) = delete;
   ~HostNetwork() override;
 
-  void run();   // until stop()
+  void run();   // until stop(), also one that came before
   void stop();  // any thread; what is still to be done waits for the next run()
   // At most one handler; false: nothing happened in that time. For tests and short programs.
   bool run_one(Duration at_most);

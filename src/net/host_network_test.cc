@@ -79,6 +79,19 @@ TEST(HostNetwork, WorkPostedFromAnotherThreadRunsOnTheLoop) {
   EXPECT_EQ(done, 1000U);
 }
 
+TEST(HostNetwork, StopBeforeRunCountsOnce) {
+  HostNetwork network;
+  network.stop();
+  network.run();
+  bool ran = false;
+  network.post([&] {
+    ran = true;
+    network.stop();
+  });
+  network.run();
+  EXPECT_TRUE(ran);
+}
+
 TEST(HostNetwork, SignalsAreHandledOnTheLoop) {
   HostNetwork network;
   std::vector<int> signals;

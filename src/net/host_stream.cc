@@ -22,6 +22,8 @@ constexpr std::size_t kIdleBuffer = 4096;
 constexpr std::size_t kWriteAtOnce = std::size_t{64} * 1024;
 // A stream that is destroyed still delivers what was queued, for so long.
 constexpr auto kLinger = std::chrono::seconds{2};
+// For a handshake that no dial's timeout covers: of an accepted stream, or of start_tls.
+constexpr auto kHandshakeTime = std::chrono::seconds{10};
 
 enum class Phase : std::uint8_t { Dialling, Handshaking, Open, Dead };
 
@@ -51,6 +53,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
  private:
   using Handle = std::shared_ptr<Stream::Handler>;
 
+  void limit(Duration patience);
   void open_and_connect(const ConnectOptions& options);
   bool watch(Fd socket);
   void on_ready(Ready what);
@@ -120,14 +123,19 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 void Connection::dial(const TransportAddress& remote, const ConnectOptions& options) {
   remote_ = remote;
   if (options.tls) next_tls_ = NextTls{.options = *options.tls};
+  limit(options.timeout);
+  open_and_connect(options);
+}
+
+// Ends the dial and the handshake after so long.
+void Connection::limit(Duration patience) {
   timer_ = settings_.loop.make_timer();
-  timer_->start(Clock::now() + options.timeout, [weak = weak_from_this()] {
+  timer_->start(Clock::now() + patience, [weak = weak_from_this()] {
     if (const auto self = weak.lock())
       self->die({.code = Errc::Unreachable,
                  .what = self->phase_ == Phase::Dialling ? "no answer to connect"
                                                          : "TLS handshake took too long"});
   });
-  open_and_connect(options);
 }
 
 void Connection::open_and_connect(const ConnectOptions& options) {
@@ -253,6 +261,7 @@ void Connection::begin_tls() {
   if (!session) return die(session.error());
   tls_ = std::move(*session);
   phase_ = Phase::Handshaking;
+  if (!timer_) limit(kHandshakeTime);
   shake_hands();
 }
 

@@ -227,6 +227,8 @@ Resolver::Resolver(EventLoop& loop, std::string servers, std::size_t max_queries
 
 Resolver::~Resolver() {
   if (channel_) channel_->cancel();
+  for (const auto& earlier : earlier_)
+    if (const auto channel = earlier.lock()) channel->cancel();
 }
 
 // Another network has other servers: an agent's host that moves rewrites /etc/resolv.conf. Queries
@@ -236,6 +238,8 @@ std::shared_ptr<Resolver::Channel> Resolver::channel() {
   if (channel_ && now == configured_by_) return channel_;
   auto made = std::make_shared<Channel>(loop_);
   if (!made->open(servers_)) return channel_;
+  std::erase_if(earlier_, [](const auto& one) { return one.expired(); });
+  if (channel_) earlier_.push_back(channel_);
   channel_ = std::move(made);
   configured_by_ = std::move(now);
   return channel_;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "net/event_loop.h"
 #include "net/network.h"
@@ -30,6 +31,7 @@ class Resolver {
   std::size_t max_queries_;
   std::shared_ptr<std::size_t> under_way_;
   std::shared_ptr<Channel> channel_;
+  std::vector<std::weak_ptr<Channel>> earlier_;  // that may still have queries under way
   std::string configured_by_;  // which state of /etc/resolv.conf channel_ has read
 };
 
