@@ -7,6 +7,7 @@
 #include <set>
 
 #include "net/host_network.h"
+#include "net/testing.h"
 
 namespace sallyport::edge {
 namespace {
@@ -359,6 +360,31 @@ TEST_P(MediaThreadTest, TakesMoreCommandsThanItsQueueHolds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BothFamilies, MediaThreadTest, ::testing::Values("127.0.0.1", "::1"));
+
+// X is bound to no address of several: the answer still leaves from the one that was asked, or a
+// NAT would drop it.
+TEST(MediaThread, AnswersFromTheAddressThatWasAsked) {
+  const bool entered = net::in_own_network([] {
+    ASSERT_EQ(std::system("ip addr add 10.1.1.1/24 dev lo && ip addr add 10.1.2.1/24 dev lo"), 0);
+    MediaThreadOptions options;
+    options.server_sockets = {{.ip = IpAddress::any_v4(), .port = 2776}};
+    const auto plane = MediaThread::start(options, [](const std::function<void()>&) {});
+    ASSERT_TRUE(plane);
+    EXPECT_EQ((*plane)->server_addresses(), options.server_sockets);
+    const auto second = MediaThread::start(options, [](const std::function<void()>&) {});
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, Errc::Exhausted);
+
+    // Data of no flow is answered with "probe please".
+    Phone stranger{IpAddress::v4({10, 1, 1, 1})};
+    const TransportAddress asked{.ip = IpAddress::v4({10, 1, 2, 1}), .port = 2776};
+    stranger.send(asked, rtp(1));
+    const TimePoint limit = Clock::now() + std::chrono::seconds{20};
+    while (stranger.received().empty() && Clock::now() < limit) std::this_thread::yield();
+    EXPECT_EQ(stranger.source(), asked);
+  });
+  if (!entered) GTEST_SKIP() << "needs the right to make a network namespace, and ip(8)";
+}
 
 TEST(MediaThread, ServerPortInUseIsToldAtTheStart) {
   const auto taken = net::UdpBatch::open({.ip = IpAddress::v4({127, 0, 0, 1}), .port = 0}, {});
