@@ -51,6 +51,17 @@ bool has_token(const std::vector<std::string_view>& list, std::string_view wante
                      [&](std::string_view token) { return same_text(token, wanted); });
 }
 
+// Can it stand between quotes as it is? (RFC 3261 25.1, quoted-string: a quote or backslash inside
+// is escaped.) What cannot would let a challenge add parameters to our answer.
+bool is_quotable(std::string_view text) {
+  bool escaped = false;
+  for (const char c : text) {
+    if (!escaped && c == '"') return false;
+    escaped = !escaped && c == '\\';
+  }
+  return !escaped;
+}
+
 std::string nonce_count_text(std::uint32_t count) {
   const std::array<std::uint8_t, 4> octets{
       static_cast<std::uint8_t>(count >> 24U), static_cast<std::uint8_t>(count >> 16U),
@@ -124,8 +135,11 @@ std::optional<std::string> answer_one(const AuthValue& challenge, std::string_vi
   const auto qop = tokens(challenge.find("qop").value_or(std::string_view{}));
   const bool with_auth = has_token(qop, "auth");
   if (!qop.empty() && !with_auth) return std::nullopt;
+  const auto opaque = challenge.find("opaque");
+  if (!is_quotable(*realm) || !is_quotable(*nonce) || !is_quotable(opaque.value_or("")))
+    return std::nullopt;
   const auto user = find(*realm);
-  if (!user) return std::nullopt;
+  if (!user || !is_quotable(user->login)) return std::nullopt;
 
   const std::string nc = nonce_count_text(nonce_count);
   const std::string_view ha1 =
@@ -143,8 +157,7 @@ std::optional<std::string> answer_one(const AuthValue& challenge, std::string_vi
     out += ", algorithm=" + std::string{*as_named};
   if (with_auth) out += ", qop=auth, nc=" + nc;
   if (with_auth || algorithm->session) out += ", cnonce=\"" + std::string{cnonce} + '"';
-  if (const auto opaque = challenge.find("opaque"))
-    out += ", opaque=\"" + std::string{*opaque} + '"';
+  if (opaque) out += ", opaque=\"" + std::string{*opaque} + '"';
   return out;
 }
 
