@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
+#include "base/file.h"
 #include "config/load.h"
 
 namespace sallyport::config {
@@ -70,6 +72,13 @@ TEST_F(Config, DefaultFilesAreReadBackAsTheDefaults) {
   AgentConfig agent_copy = agent.config;
   AgentConfig agent_defaults;
   EXPECT_EQ(describe(agent_copy).to_toml(), describe(agent_defaults).to_toml());
+}
+
+TEST_F(Config, DefaultFilesArePackagedAsTheyAre) {
+  // After a change: sallyport config default --server > packaging/server.toml, and --agent.
+  const std::string packaging = SALLYPORT_SOURCE_DIR "/packaging/";
+  EXPECT_EQ(read_file(packaging + "server.toml").value_or(""), default_server_file());
+  EXPECT_EQ(read_file(packaging + "agent.toml").value_or(""), default_agent_file());
 }
 
 TEST_F(Config, DefaultFilesExamplesAreReadOnceTheyAreUncommented) {
@@ -231,7 +240,7 @@ TEST(Quantity, IsReadAndWrittenWithItsUnit) {
   for (const char* text : {"15 s", "300 ms", "24 h", "90 d", "2 min", "0 s"})
     EXPECT_EQ(to_text(parse_duration(text).value()), std::string{text} == "24 h" ? "1 d" : text);
   EXPECT_EQ(parse_duration("15s"), seconds{15});
-  for (const char* text : {"", "s", "15", "-1 s", "1.5 s", "15 S", "9999999999 s"})
+  for (const char* text : {"", "s", "15", "-1 s", "1.5 s", "15 S", "9999999999 s", "999999999 d"})
     EXPECT_FALSE(parse_duration(text)) << text;
   EXPECT_EQ(to_text(*parse_byte_count("1 MiB")), "1 MiB");
   EXPECT_EQ(parse_byte_count("1 MiB")->octets, 1U << 20U);

@@ -24,6 +24,7 @@ struct Unit {
 };
 constexpr Unit kUnits[] = {
     {"d", 86'400'000}, {"h", 3'600'000}, {"min", 60'000}, {"s", 1000}, {"ms", 1}};
+constexpr std::int64_t kLongest = 3'153'600'000'000;  // a hundred years, far from any overflow
 struct Size {
   std::string_view name;
   std::uint64_t octets;
@@ -256,7 +257,7 @@ std::optional<Duration> parse_duration(std::string_view text) {
   const auto quantity = split_quantity(text);
   if (!quantity) return std::nullopt;
   for (const Unit& unit : kUnits)
-    if (unit.name == quantity->second)
+    if (unit.name == quantity->second && quantity->first <= kLongest / unit.milliseconds)
       return std::chrono::milliseconds{quantity->first * unit.milliseconds};
   return std::nullopt;
 }
@@ -387,8 +388,12 @@ void Schema::add(std::string path, edge::Transport& member, std::string comment)
 }
 
 namespace {
-auto host_port_parser(std::uint16_t default_port) {
-  return [default_port](const std::string& text, HostPort& out) -> Unfit {
+auto host_port_parser(std::uint16_t default_port, bool may_be_empty) {
+  return [=](const std::string& text, HostPort& out) -> Unfit {
+    if (may_be_empty && text.empty()) {
+      out = {};
+      return std::nullopt;
+    }
     return take(HostPort::parse(text, default_port), out);
   };
 }
@@ -397,7 +402,7 @@ auto host_port_parser(std::uint16_t default_port) {
 void Schema::add(std::string path, HostPort& member, std::uint16_t default_port,
                  std::string comment) {
   add(text_key(
-      std::move(path), member, std::move(comment), host_port_parser(default_port),
+      std::move(path), member, std::move(comment), host_port_parser(default_port, true),
       [](const HostPort& it) { return it.host.empty() ? std::string{} : it.to_string(); },
       "a host and port"));
 }
@@ -434,7 +439,7 @@ void Schema::add(std::string path, std::vector<TransportAddress>& member, std::s
 void Schema::add(std::string path, std::vector<HostPort>& member, std::uint16_t default_port,
                  std::string comment) {
   add(list_key(
-      std::move(path), member, std::move(comment), host_port_parser(default_port),
+      std::move(path), member, std::move(comment), host_port_parser(default_port, false),
       [](const HostPort& it) { return it.to_string(); }, "a host and port"));
 }
 void Schema::add(std::string path, std::vector<ListenAddress>& member, std::string comment) {

@@ -10,8 +10,14 @@ namespace {
 
 Schema describe_relay(ServerConfig::Sip::Relay& relay) {
   Schema schema;
-  schema.add("registrar", relay.registrar, 5060, "The registrar, host or host:port.");
+  schema.add("registrar", relay.registrar, 5060,
+             "The registrar, host or host:port; empty: where the domain's DNS says.");
   schema.add("transport", relay.transport, "\"udp\", \"tcp\" or \"tls\".");
+  schema.add(
+      "holds_credentials", relay.holds_credentials,
+      "The server answers the registrar's challenges itself, with the users that were added "
+      "under its realm (sallyport user add NAME@REALM), and challenges the phones with users "
+      "of this domain. Otherwise challenges go to the phones.");
   return schema;
 }
 
@@ -44,6 +50,10 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
   schema.add("sip.default_domain", sip.default_domain,
              "The domain of terminals that know only an address as their registrar. Empty: the "
              "first of sip.domains, or else the first advertised address.");
+  schema.add(
+      "sip.authenticate", sip.authenticate,
+      "Whether registering in sip.domains takes a password. Without, whoever reaches an agent "
+      "may take any name.");
   schema.add("sip.dns_routing", sip.dns_routing,
              "Whether calls to other domains are routed by DNS (RFC 3263). Otherwise they are "
              "refused, unless a route matches.");
@@ -55,7 +65,7 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
              "Wrong passwords for one user, or from one source, in a minute; further attempts are "
              "refused without being looked at.");
   schema.add_named("sip.relay", sip.relay, describe_relay, "pbx.example.net",
-                   {HostPort{"pbx.example.net", 5060}, edge::Transport::Udp},
+                   {HostPort{"pbx.example.net", 5060}, edge::Transport::Udp, false},
                    "A domain whose registrations are relayed to a registrar elsewhere, one table "
                    "for each.");
   schema.add_items("sip.routes", sip.routes, describe_route,
@@ -165,12 +175,9 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
                   [](const ListenAddress& it) { return it.transport == edge::Transport::Tls; });
   if (has_tls && config.tls.certificate_file.empty())
     where.report("sip.listen", "tls: needs tls.certificate_file and tls.key_file", problems);
-  for (const auto& [domain, relay] : config.sip.relay) {
-    if (relay.registrar.host.empty())
-      where.report("sip.relay", "\"" + domain + "\" has no registrar", problems);
+  for (const auto& [domain, relay] : config.sip.relay)
     if (std::count(config.sip.domains.begin(), config.sip.domains.end(), domain) != 0)
       where.report("sip.relay", "\"" + domain + "\" is also in sip.domains", problems);
-  }
   for (const ServerConfig::Sip::Route& route : config.sip.routes)
     if (route.target.host.empty()) where.report("sip.routes", "a route has no target", problems);
   check(config.session, where, problems);

@@ -55,12 +55,12 @@ struct ServerConfig {
   } media;
 
   struct Sip {
-    // A domain whose registrations are relayed to a registrar elsewhere. Credentials with which the
-    // server itself answers that registrar's challenges are kept with the users (sallyport user add
-    // --realm).
+    // A domain whose registrations are relayed to a registrar elsewhere. Where the server holds the
+    // credentials, they are kept with the users.
     struct Relay {
-      HostPort registrar;
+      HostPort registrar;  // no host: where the domain's DNS says
       edge::Transport transport = edge::Transport::Udp;
+      bool holds_credentials = false;
       friend bool operator==(const Relay&, const Relay&) = default;
     };
     // Where calls go whose target is registered nowhere here. The longest match wins.
@@ -88,6 +88,7 @@ struct ServerConfig {
     std::string default_domain;          // empty: the first of domains, else the advertised address
     std::map<std::string, Relay> relay;  // by domain
     std::vector<Route> routes;
+    bool authenticate = true;  // false: whoever reaches an agent may register
     bool dns_routing = false;  // RFC 3263 for domains that are not ours
     Duration min_expires = seconds{60};
     Duration max_expires = seconds{3600};
