@@ -1,6 +1,6 @@
-// What systemd is told of a running service: that it is ready, how it does, that it stops, and, where
-// the unit asks for a watchdog, that its loop still turns. Nothing happens when it was not started by
-// systemd. The network's thread.
+// What systemd is told of a running service: that it is ready, how it does, that it stops, and,
+// where the unit asks for a watchdog, that its loop still turns. Nothing happens when it was not
+// started by systemd. The network's thread.
 #pragma once
 
 #include <memory>
