@@ -91,7 +91,8 @@ void try_relay(const Message& request) {
         const auto granted = Message::parse(response + "CSeq: 1 REGISTER\r\n\r\n");
         if (granted) return handler.on_response(*granted, out);
         handler.on_failed(Errc::NotFound, out);
-      }};
+      },
+      [](const Hop& hop) { return hop.local; }};
   relay.on_register(
       request, world.from, world.config.relays[0],
       [&](const std::string& response, Commands&) {

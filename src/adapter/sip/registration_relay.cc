@@ -298,7 +298,7 @@ std::string RegistrationRelay::build(Job& job, const Hop& hop) const {
 std::string RegistrationRelay::build_contact(const Job& job, std::size_t index,
                                              const Hop& hop) const {
   const Job::Contact& contact = job.contacts[index];
-  std::string uri = "sip:" + contact.handle + "@" + hop.local.to_string();
+  std::string uri = "sip:" + contact.handle + "@" + shown_address_(hop).to_string();
   if (hop.transport != edge::Transport::Udp) uri += ";transport=" + lower_case(name(hop.transport));
   std::string parameters;
   const auto address = NameAddr::parse(contact.wanted.text);

@@ -36,9 +36,12 @@ class RegistrationRelay {
   using Send = std::function<void(const Target&, Requester::Build, Transactions::ResponseHandler,
                                   Commands&)>;
 
+  // Transport::shown_address: our address as the other side of that hop is to see it.
+  using ShownAddress = std::function<TransportAddress(const Hop&)>;
+
   RegistrationRelay(const Domains& domains, brain::Registrations& registrations,
                     const brain::Users& users, Authenticator& authenticator, Random& random,
-                    Counters& counters, Log& log, Send send)
+                    Counters& counters, Log& log, Send send, ShownAddress shown_address)
       : domains_(domains),
         registrations_(registrations),
         users_(users),
@@ -47,6 +50,7 @@ class RegistrationRelay {
         counters_(counters),
         log_(log),
         send_(std::move(send)),
+        shown_address_(std::move(shown_address)),
         call_id_salt_(random.hex(16)) {}
 
   // A REGISTER that has passed validate(), for a domain that is relayed. `respond` is called once,
@@ -89,6 +93,7 @@ class RegistrationRelay {
   Counters& counters_;
   Log& log_;
   Send send_;
+  ShownAddress shown_address_;
   std::string call_id_salt_;
   // One sequence for all that we send under Call-IDs of our own: RFC 3261 10.2 asks only that it
   // rises within each.

@@ -146,7 +146,8 @@ class RelayTest : public ::testing::Test {
                              auto request = Message::parse(build(hop_, out));
                              ASSERT_TRUE(request);
                              sent_.push_back({target, std::move(*request), std::move(handler)});
-                           }};
+                           },
+                           [](const Hop& hop) { return hop.local; }};
 };
 
 TEST_F(RelayTest, ShowsTheUpstreamATerminalAtAnAddressOfTheServer) {

@@ -22,7 +22,8 @@ void RegistrationService::on_start(Stack& stack) {
       [requester = &stack.requester](const Target& target, Requester::Build build,
                                      Transactions::ResponseHandler handler, Commands& out) {
         requester->request(target, std::move(build), std::move(handler), out);
-      });
+      },
+      [transport = &stack.transport](const Hop& hop) { return transport->shown_address(hop); });
 }
 
 void RegistrationService::on_register(ServerId id, const wire::Message& request, const Hop& from,

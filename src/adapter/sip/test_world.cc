@@ -310,10 +310,11 @@ std::string Phone::sdp(std::uint16_t port, std::string_view more) const {
 
 // ---- the world ----
 
-World::World(Config config) {
+World::World(Config config, RegisterHandler* handler, Routing* routes) {
   if (config.advertised.empty()) config.advertised = {kServer};
   if (config.domain.empty()) config.domain = "example.com";
-  adapter = std::make_unique<SipAdapter>(std::move(config), registrar, routing, random, *log);
+  adapter = std::make_unique<SipAdapter>(std::move(config), handler ? *handler : registrar,
+                                         routes ? *routes : routing, random, *log);
   add_edge(kOutside, kServer, "");
   add_edge(kSiteA, *IpAddress::parse("10.1.1.2"), "site-a");
   add_edge(kSiteB, *IpAddress::parse("10.2.2.2"), "site-b");

@@ -184,7 +184,8 @@ class Phone {
 
 class World final : public Commands {
  public:
-  explicit World(Config config = {});
+  // `handler` and `routes` in place of the fakes below; they must outlive it.
+  explicit World(Config config = {}, RegisterHandler* handler = nullptr, Routing* routes = nullptr);
   ~World() override;
 
   void add_edge(Place place, IpAddress host, const std::string& name);
