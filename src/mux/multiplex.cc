@@ -636,6 +636,9 @@ Result<void> Multiplex::accept(std::unique_ptr<Link> link, const Hello& hello, W
 void Multiplex::on_received(std::uint64_t connection_number, Bytes octets, TimePoint now) {
   impl_->enter(now, [&] { impl_->session().on_received(connection_number, octets, now); });
 }
+void Multiplex::end(CloseCode code, const Error& why, TimePoint now) {
+  impl_->enter(now, [&] { impl_->session().end(code, why); });
+}
 void Multiplex::on_drained(std::uint64_t /*connection_number*/, TimePoint now) { flush(now); }
 void Multiplex::on_broken(std::uint64_t connection_number, const Error& why, TimePoint now) {
   impl_->enter(now, [&] { impl_->session().on_broken(connection_number, why, now); });

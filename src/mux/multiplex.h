@@ -110,6 +110,9 @@ class Multiplex {
   bool gone() const;
   // Ends the session for good and tells the far side. on_gone() is not called for it.
   void close(CloseCode code, std::string_view text);
+  // The same for whoever runs the connections, and on_gone() is called: a session replaced,
+  // revoked, or no longer known to the far side.
+  void end(CloseCode code, const Error& why, TimePoint now);
   std::optional<Duration> round_trip() const;  // of the current connection, smoothed
   std::uint64_t connection_number() const;     // of the current connection; 0: none yet
   const SessionId& session() const;

@@ -111,6 +111,8 @@ Result<void> Yamux::on_stream_frame(Type type, std::uint16_t flags, std::uint32_
   if ((flags & kAck) != 0) {
     if (!stream->ours || stream->acknowledged) return protocol_error("yamux: unexpected ACK");
     acknowledged(*stream);
+    stream = find(id);  // streams that waited are told, and may do anything
+    if (stream == nullptr) return {};
   }
   if ((flags & kRst) != 0) {
     on_reset_frame(id);
