@@ -164,6 +164,7 @@ void MediaThread::Worker::tell(MediaMessage&& message) {
     ++lost_messages_;
     return;
   }
+  // NOLINTNEXTLINE(bugprone-use-after-move): a push that fails leaves it as it was (base/queue.h)
   backlog_.push_back(std::move(message));
 }
 
