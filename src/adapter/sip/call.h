@@ -36,7 +36,8 @@ struct Call {
   std::array<Place, 2> places;
   WallTime since;  // of the state
   MediaSession media;
-  DialogId dialog;  // the one that was chosen
+  std::vector<DialogId> dialogs;
+  DialogId dialog;  // the one of them that was chosen
 };
 using CallPtr = std::shared_ptr<Call>;
 

@@ -1,5 +1,7 @@
 #include "adapter/sip/dialog.h"
 
+#include <utility>
+
 namespace sallyport::adapter::sip {
 namespace {
 
@@ -31,9 +33,17 @@ void DialogTable::remove(const DialogPtr& dialog) {
   for (const Side side : {kCaller, kCallee}) {
     const auto it = by_key_.find(key_of(*dialog, side));
     if (it != by_key_.end() && it->second.dialog == dialog) by_key_.erase(it);
-    auto [first, last] = by_call_id_.equal_range(dialog->names[side].call_id);
+  }
+  for (const std::string& call_id :
+       {dialog->names[kCaller].call_id, dialog->names[kCallee].call_id, dialog->alias}) {
+    auto [first, last] = by_call_id_.equal_range(call_id);
     while (first != last) first = first->second == dialog ? by_call_id_.erase(first) : ++first;
   }
+}
+
+void DialogTable::set_alias(const DialogPtr& dialog, std::string call_id) {
+  dialog->alias = std::move(call_id);
+  by_call_id_.emplace(dialog->alias, dialog);
 }
 
 DialogTable::Found DialogTable::find(Place place, std::string_view call_id,
@@ -68,6 +78,12 @@ std::vector<DialogPtr> DialogTable::of_place(Place place) const {
         break;
       }
   return found;
+}
+
+void DialogTable::add_party(const PartyPtr& party) {
+  // Swept whenever it has doubled, so that the dead never outnumber the living for long.
+  if (parties_.size() >= sweep_at_) sweep_at_ = 2 * live_parties() + 64;
+  parties_[party->token] = party;
 }
 
 PartyPtr DialogTable::find_party(std::string_view token) {

@@ -34,6 +34,7 @@ struct Party {
   std::string target;               // its Contact's URI
   std::vector<std::string> routes;  // its side's route set, from our end
   bool behind_nat = false;          // its Contact is not where it can be reached
+  std::string credentials;          // whose answer its challenges; see Target
 };
 using PartyPtr = std::shared_ptr<Party>;
 
@@ -51,10 +52,14 @@ struct Dialog {
   std::array<PartyPtr, 2> parties;
   std::array<Names, 2> names;
   std::array<std::string, 2> tags;
+  std::string alias;  // a Call-ID for third parties that may see neither of the two
   std::array<std::uint32_t, 2> cseq_to{};  // highest CSeq number that was sent to that side
+  // What is added to CSeq numbers toward that side: one for each challenge answered here.
+  std::array<std::uint32_t, 2> cseq_shift{};
   bool confirmed = false;
   bool call_over = false;  // the BYE has come; subscriptions may live on
   bool ended = false;      // kept a while for what is still under way
+  bool refused = false;    // its 2xx came second: acknowledged, and told goodbye
   // Uses beside the call itself (RFC 5057): subscriptions by Event value.
   std::map<std::string, TimerId> subscriptions;
   TimerId session_timer;  // RFC 4028
@@ -68,6 +73,7 @@ class DialogTable {
  public:
   void add(const DialogPtr& dialog);
   void remove(const DialogPtr& dialog);
+  void set_alias(const DialogPtr& dialog, std::string call_id);
   // The dialog in which this side's message with these tags travels.
   struct Found {
     DialogPtr dialog;
@@ -82,16 +88,17 @@ class DialogTable {
   std::vector<DialogPtr> of_place(Place place) const;
   const std::unordered_map<DialogId, DialogPtr>& all() const { return dialogs_; }
 
-  void add_party(const PartyPtr& party) { parties_[party->token] = party; }
+  void add_party(const PartyPtr& party);
   PartyPtr find_party(std::string_view token);
   std::size_t size() const { return dialogs_.size(); }
-  std::size_t live_parties();  // sweeps
+  std::size_t live_parties();  // and forgets the others
 
  private:
   std::unordered_map<DialogId, DialogPtr> dialogs_;
   std::unordered_map<std::string, Found> by_key_;
   std::unordered_multimap<std::string, DialogPtr> by_call_id_;
   std::unordered_map<std::string, std::weak_ptr<Party>> parties_;
+  std::size_t sweep_at_ = 64;
   std::uint64_t next_id_ = 0;
 };
 

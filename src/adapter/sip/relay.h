@@ -55,6 +55,7 @@ class Relay {
     bool tried_credentials = false;
     std::string authorization;
     bool proxy_authorization = false;
+    std::uint32_t cseq_shift = 0;
     std::string from, to;  // as they were sent
     MediaSession::OfferPtr offer;
     bool holding = false;  // responses wait until ports are open
@@ -93,6 +94,7 @@ class Relay {
   ExchangePtr begin(ServerId id, const wire::Message& request, const Hop& from);
   void begin_call(const ExchangePtr& exchange, Commands& out);
   void on_targets(const ExchangePtr& exchange, Targets targets, Commands& out);
+  void choose_call_id(Exchange& exchange);
   void start_group(const ExchangePtr& exchange, Commands& out);
   void start_branch(const ExchangePtr& exchange, Branch& branch, Commands& out);
   void on_located(const ExchangePtr& exchange, Branch& branch, std::vector<Hop> hops,
@@ -169,7 +171,8 @@ class Relay {
   void translate(const wire::Message& request, const Hop& from, const Crossing& crossing,
                  RequestEdits& edits);
   std::string translate_refer_to(std::string_view value, const Hop& from, const Crossing& crossing);
-  std::string translate_dialog_id(std::string_view value, std::string_view uri, Place to);
+  std::string translate_dialog_id(std::string_view value, std::string_view uri,
+                                  const Crossing& crossing);
   std::string from_toward(const Dialog& dialog, Side from, const wire::Message& request,
                           const Crossing& crossing) const;
   std::string to_toward(const Dialog& dialog, Side from, const wire::Message& request,

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "adapter/sip/body.h"
 #include "adapter/sip/relay.h"
 #include "codec/sip/headers.h"
+#include "codec/sip/multipart.h"
 
 namespace sallyport::adapter::sip {
 namespace {
@@ -34,6 +34,7 @@ std::string event_package(const wire::Message& message) {
 
 Target Relay::target_of(const Party& party) const {
   Target target{.uri = party.target, .place = party.hop.place, .route = party.routes};
+  target.credentials = party.credentials;
   if (!target.route.empty()) {
     const auto first = wire::NameAddr::parse(target.route.front());
     if (!first || first->uri.parameters.has("lr")) return target;
@@ -112,11 +113,13 @@ void Relay::on_dialog_request(ServerId id, const wire::Message& request, const H
   const ExchangePtr exchange = begin(id, request, from);
   exchange->dialog = dialog;
   exchange->side = side;
+  exchange->call_id = dialog->names[other_side(side)].call_id;
   exchange->call = find_call(dialog->call);
   if (refreshes_target(method)) refresh_party(*dialog->parties[side], request, from, true, true);
   const Side to = other_side(side);
   const auto cseq = wire::CSeq::parse(request.find(HeaderName::CSeq).value_or(""));
-  if (cseq) dialog->cseq_to[to] = std::max(dialog->cseq_to[to], cseq->number);
+  if (cseq)
+    dialog->cseq_to[to] = std::max(dialog->cseq_to[to], cseq->number + dialog->cseq_shift[to]);
 
   if (method == Method::Prack) exchange->late_body = late_answer(dialog, side, request, out);
   if (method == Method::Notify) note_usage(dialog, request, nullptr, out);
@@ -171,7 +174,7 @@ DialogTable::Found Relay::dialog_of_notify(const wire::Message& notify, const Ho
 std::optional<std::string> Relay::late_answer(const DialogPtr& dialog, Side from,
                                               const wire::Message& message, Commands& out) {
   const auto late = late_offers_.find(dialog->id);
-  const auto part = find_sdp(message);
+  const auto part = wire::find_sdp(message);
   const CallPtr call = find_call(dialog->call);
   if (late == late_offers_.end() || !part || !call || late->second->from == from)
     return std::nullopt;
@@ -179,7 +182,7 @@ std::optional<std::string> Relay::late_answer(const DialogPtr& dialog, Side from
   late_offers_.erase(late);
   const Party& to = *dialog->parties[other_side(from)];
   offer->answerer.behind_nat = dialog->parties[from]->behind_nat;
-  const auto sdp = call->media.answer(offer, part->text, out);
+  const auto sdp = call->media.answer(offer, *part, out);
   if (!sdp) return std::string{};
   const Crossing crossing{dialog->parties[from]->hop.place, to.hop.place,
                           stack_.transport.shown_address(to.hop)};
@@ -187,7 +190,7 @@ std::optional<std::string> Relay::late_answer(const DialogPtr& dialog, Side from
   for (const auto& use : offer->uses)
     if (use.side == other_side(from))
       for (const TransportAddress& address : use.slot->own) own.push_back(address.ip);
-  return topology_.scrub_sdp(with_sdp(message, *part, *sdp), crossing, own);
+  return topology_.scrub_sdp(wire::replace_sdp(message, *part, *sdp), crossing, own);
 }
 
 void Relay::on_ack(const wire::Message& ack, const Hop& from, Commands& out) {
@@ -216,6 +219,7 @@ void Relay::forward_ack(const DialogPtr& dialog, Side from, const wire::Message&
     edits.to = to_toward(*dialog, from, ack, crossing);
     edits.call_id = dialog->names[other_side(from)].call_id;
     edits.body = body;
+    edits.cseq_shift = dialog->cseq_shift[other_side(from)];
     if (ack.has(HeaderName::Contact))
       edits.contact = contact(dialog->parties[from]->token, hop, false, {});
     bool identity_removed = false;
@@ -354,10 +358,9 @@ void Relay::end(const CallPtr& call, std::string_view why, Commands& out) {
   call->state = CallState::Ended;
   call->media.close(out);
   if (journal_ != nullptr) journal_->on_ended(call->id);
-  std::vector<DialogPtr> dialogs;
-  for (const auto& [id, dialog] : dialogs_.all())
-    if (dialog->call == call->id) dialogs.push_back(dialog);
-  for (const DialogPtr& dialog : dialogs) {
+  for (const DialogId id : call->dialogs) {
+    const DialogPtr dialog = dialogs_.find(id);
+    if (!dialog) continue;
     stack_.timers.stop(dialog->session_timer);
     dialog->call_over = true;
     late_offers_.erase(dialog->id);

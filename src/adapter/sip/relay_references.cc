@@ -33,7 +33,7 @@ void Relay::translate(const wire::Message& request, const Hop& from, const Cross
     if (header.name == HeaderName::ReferTo) {
       value = translate_refer_to(header.value, from, crossing);
     } else if (names_dialog) {
-      value = topology_.scrub(translate_dialog_id(header.value, edits.uri, crossing.to), crossing);
+      value = translate_dialog_id(header.value, edits.uri, crossing);
     } else if (same_text(header.name_text, "Max-Breadth") && edits.max_breadth != 0) {
       value = std::to_string(edits.max_breadth);
       edits.max_breadth = 0;
@@ -44,21 +44,28 @@ void Relay::translate(const wire::Message& request, const Hop& from, const Cross
   }
 }
 
-// A dialog as the party at `uri` (or else the one at `to`) knows it. Tags are the same everywhere.
-std::string Relay::translate_dialog_id(std::string_view value, std::string_view uri, Place to) {
+// A dialog as the party at `uri` (or else the one at that place) knows it. Tags are the same
+// everywhere.
+std::string Relay::translate_dialog_id(std::string_view value, std::string_view uri,
+                                       const Crossing& crossing) {
   const auto named = wire::DialogId::parse(value);
-  if (!named) return std::string(value);
+  if (!named) return topology_.scrub(value, crossing);
   const DialogPtr dialog = dialogs_.find_named(named->call_id, named->to_tag, named->from_tag);
-  if (!dialog) return std::string(value);
-  // The Call-ID on the callee's side never names a host of the caller's.
-  Side side = kCallee;
+  if (!dialog) return topology_.scrub(value, crossing);
+  std::optional<Side> side;
   for (const Side candidate : {kCallee, kCaller})
-    if (dialog->parties[candidate]->hop.place == to) side = candidate;
+    if (dialog->parties[candidate]->hop.place == crossing.to) side = candidate;
   for (const Side candidate : {kCallee, kCaller})
     if (dialog->parties[candidate]->target == uri) side = candidate;
+  std::string call_id = dialog->names[side.value_or(kCallee)].call_id;
+  // Told to somebody who is in neither: he will say it to us again, and need not see it.
+  if (!side && topology_.leaks(call_id, dialog->parties[kCallee]->hop.place, crossing.to)) {
+    if (dialog->alias.empty()) dialogs_.set_alias(dialog, stack_.random.hex(16));
+    call_id = dialog->alias;
+  }
   const auto behind =
       static_cast<std::size_t>(named->call_id.data() + named->call_id.size() - value.data());
-  return dialog->names[side].call_id + std::string(value.substr(behind));
+  return call_id + std::string(value.substr(behind));
 }
 
 // Whoever is referred will ask us for this URI: it names a contact of ours, or an identity, in a
@@ -98,10 +105,9 @@ std::string Relay::translate_refer_to(std::string_view value, const Hop& from,
     separator = '&';
     if (equals == std::string_view::npos) continue;
     std::string plain = wire::unescape(header.substr(equals + 1));
-    std::string changed = plain;
-    if (same_text(field, "Replaces") || same_text(field, "Join"))
-      changed = translate_dialog_id(plain, {}, crossing.to);
-    changed = topology_.scrub(changed, crossing);
+    const bool names_dialog = same_text(field, "Replaces") || same_text(field, "Join");
+    const std::string changed =
+        names_dialog ? translate_dialog_id(plain, {}, crossing) : topology_.scrub(plain, crossing);
     text += '=';
     text +=
         changed == plain ? std::string(header.substr(equals + 1)) : wire::escape_header(changed);

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "adapter/sip/body.h"
 #include "adapter/sip/relay.h"
 #include "codec/sip/headers.h"
+#include "codec/sip/multipart.h"
 
 namespace sallyport::adapter::sip {
 namespace {
@@ -196,7 +196,18 @@ void Relay::on_targets(const ExchangePtr& exchange, Targets targets, Commands& o
   if (targets.targets.size() > exchange->max_breadth)
     return refuse(exchange, 440, "Max-Breadth Exceeded", "max_breadth", out);
   exchange->later = std::move(targets.targets);
+  choose_call_id(*exchange);
   start_group(exchange, out);
+}
+
+// One for all branches, so that whoever gets two of them knows that they are one call.
+void Relay::choose_call_id(Exchange& exchange) {
+  const auto call_id = exchange.request.find(HeaderName::CallId).value_or("");
+  const bool hidden =
+      std::any_of(exchange.later.begin(), exchange.later.end(), [&](const Target& target) {
+        return topology_.leaks(call_id, exchange.from.place, target.place);
+      });
+  exchange.call_id = hidden ? stack_.random.hex(16) : std::string(call_id);
 }
 
 // RFC 3261 16.6: targets of the same preference in parallel, the others when these have failed.
@@ -252,7 +263,7 @@ MediaParty Relay::media_party(const Hop& hop, bool behind_nat) const {
 
 // True when the request waits for ports (or was refused for want of them).
 bool Relay::offer_media(const ExchangePtr& exchange, Branch& branch, Commands& out) {
-  const auto part = find_sdp(exchange->request);
+  const auto part = wire::find_sdp(exchange->request);
   const Method method = exchange->method;
   if (!exchange->call || !part || exchange->late_body ||
       (method != Method::Invite && method != Method::Update && method != Method::Prack))
@@ -275,7 +286,7 @@ bool Relay::offer_media(const ExchangePtr& exchange, Branch& branch, Commands& o
     fail_branch(exchange, branch, 503, at);
   };
   branch.offer = exchange->call->media.offer(
-      number, exchange->dialog ? exchange->side : kCaller, part->text,
+      number, exchange->dialog ? exchange->side : kCaller, *part,
       media_party(exchange->from, caller_nat), media_party(branch.hops.front(), callee_nat),
       [this, exchange, &branch, on_ready](bool ok, Commands& at) {
         // The ports may open at once, before offer() has returned: go on from a timer then.
@@ -322,14 +333,9 @@ std::string Relay::build(const ExchangePtr& exchange, Branch& branch, const Hop&
   if (exchange->dialog) {
     edits.from = from_toward(*exchange->dialog, exchange->side, request, crossing);
     edits.to = to_toward(*exchange->dialog, exchange->side, request, crossing);
-    exchange->call_id = exchange->dialog->names[other_side(exchange->side)].call_id;
   } else {
     edits.from = topology_.scrub(request.find(HeaderName::From).value_or(""), crossing);
     edits.to = topology_.scrub(request.find(HeaderName::To).value_or(""), crossing);
-    const std::string_view call_id = request.find(HeaderName::CallId).value_or("");
-    if (exchange->call_id.empty())
-      exchange->call_id = topology_.must_replace_call_id(call_id, crossing) ? stack_.random.hex(16)
-                                                                            : std::string(call_id);
   }
   branch.from = edits.from;
   branch.to = edits.to;
@@ -337,10 +343,12 @@ std::string Relay::build(const ExchangePtr& exchange, Branch& branch, const Hop&
   if (request.has(HeaderName::Contact)) edits.contact = contact_for(*exchange, hop);
   edits.authorization = branch.authorization;
   edits.proxy_authorization = branch.proxy_authorization;
+  edits.cseq_shift = exchange->dialog ? exchange->dialog->cseq_shift[other_side(exchange->side)]
+                                      : branch.cseq_shift;
   if (exchange->branches.size() > 1) edits.max_breadth = std::max(1U, exchange->max_breadth);
   translate(request, exchange->from, crossing, edits);
 
-  const auto part = find_sdp(request);
+  const auto part = wire::find_sdp(request);
   const Side to = other_side(exchange->side);
   if (branch.offer) {
     const std::string sdp = exchange->call->media.rewrite_offer(*branch.offer);
@@ -348,7 +356,7 @@ std::string Relay::build(const ExchangePtr& exchange, Branch& branch, const Hop&
     for (const auto& use : branch.offer->uses)
       if (use.side == to)
         for (const TransportAddress& address : use.slot->own) own.push_back(address.ip);
-    edits.body = topology_.scrub_sdp(with_sdp(request, *part, sdp), crossing, own);
+    edits.body = topology_.scrub_sdp(wire::replace_sdp(request, *part, sdp), crossing, own);
   } else if (part && exchange->late_body) {
     edits.body = exchange->late_body;
   }

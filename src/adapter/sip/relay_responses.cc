@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "adapter/sip/body.h"
 #include "adapter/sip/relay.h"
 #include "codec/sip/headers.h"
+#include "codec/sip/multipart.h"
 
 namespace sallyport::adapter::sip {
 namespace {
@@ -79,7 +79,7 @@ void Relay::start_ringing_limit(const ExchangePtr& exchange, Branch& branch, Com
 Relay::BodyState Relay::response_body(const ExchangePtr& exchange, Branch& branch,
                                       const wire::Message& response, const DialogPtr& dialog,
                                       std::optional<std::string>& body, Commands& out) {
-  const auto part = find_sdp(response);
+  const auto part = wire::find_sdp(response);
   if (!part || !exchange->call) {
     // What is encoded or no SDP to us might carry an address through: without a body, then.
     if (is_encoded(response)) body = std::string{};
@@ -96,11 +96,11 @@ Relay::BodyState Relay::response_body(const ExchangePtr& exchange, Branch& branc
     for (const auto& use : offer.uses)
       if (use.side == exchange->side)
         for (const TransportAddress& address : use.slot->own) own.push_back(address.ip);
-    body = topology_.scrub_sdp(with_sdp(response, *part, sdp), crossing, own);
+    body = topology_.scrub_sdp(wire::replace_sdp(response, *part, sdp), crossing, own);
   };
   if (branch.offer) {
     if (dialog) branch.offer->answerer.behind_nat = dialog->parties[answering]->behind_nat;
-    const auto sdp = media.answer(branch.offer, part->text, out);
+    const auto sdp = media.answer(branch.offer, *part, out);
     if (!sdp) {
       stack_.counters.add("bad_sdp");
       body = std::string{};
@@ -115,15 +115,14 @@ Relay::BodyState Relay::response_body(const ExchangePtr& exchange, Branch& branc
   }
   // An INVITE without an offer: this is one (RFC 3261 13.2.1), and PRACK or ACK will answer it.
   const auto late = late_offers_.find(dialog->id);
-  if (late != late_offers_.end() && late->second->text == part->text && !late->second->on_ready) {
+  if (late != late_offers_.end() && late->second->text == *part && !late->second->on_ready) {
     rewritten(*late->second, media.rewrite_offer(*late->second));
     return BodyState::Ready;
   }
   branch.holding = true;
   branch.held.push_back(response);
   const auto offer = media.offer(
-      dialog->branch, answering, part->text,
-      media_party(hop, dialog->parties[answering]->behind_nat),
+      dialog->branch, answering, *part, media_party(hop, dialog->parties[answering]->behind_nat),
       media_party(exchange->from, dialog->parties[exchange->side]->behind_nat),
       [this, exchange, &branch, dialog](bool ok, Commands& at) {
         // The ports may open at once, before offer() has returned: go on from a timer.
@@ -171,7 +170,7 @@ DialogPtr Relay::dialog_of(const ExchangePtr& exchange, Branch& branch,
     if (response.method() == Method::Invite || response.method() == Method::Update ||
         response.method() == Method::Subscribe)
       refresh_party(*exchange->dialog->parties[other_side(exchange->side)], response, hop, false,
-                    exchange->dialog->confirmed);
+                    true);
     return exchange->dialog;
   }
   const wire::Message& request = exchange->request;
@@ -187,6 +186,7 @@ DialogPtr Relay::dialog_of(const ExchangePtr& exchange, Branch& branch,
     callee->token = stack_.random.hex(10);
     callee->hop = hop;
     callee->target = branch.target.uri;
+    callee->credentials = branch.target.credentials;
     dialogs_.add_party(callee);
     dialog->parties = {exchange->caller, callee};
     dialog->names[kCaller] = {std::string(call_id),
@@ -198,7 +198,10 @@ DialogPtr Relay::dialog_of(const ExchangePtr& exchange, Branch& branch,
     if (exchange->call) dialog->call = exchange->call->id;
     const auto cseq = wire::CSeq::parse(request.find(HeaderName::CSeq).value_or(""));
     dialog->cseq_to[kCallee] = cseq ? cseq->number : 1;
+    dialog->cseq_shift[kCallee] = branch.cseq_shift;
+    dialog->cseq_to[kCallee] += branch.cseq_shift;
     dialogs_.add(dialog);
+    if (exchange->call) exchange->call->dialogs.push_back(dialog->id);
   }
   refresh_party(*dialog->parties[kCallee], response, hop, false, dialog->confirmed);
   return dialog;
@@ -213,7 +216,8 @@ void Relay::on_success(const ExchangePtr& exchange, Branch& branch, const wire::
     if (exchange->method != Method::Invite) return;
     if (tag == exchange->answered_tag) return stack_.transactions.repeat(exchange->server, out);
     branch.done = true;
-    return refuse_second(exchange, branch, response, out);
+    refuse_second(exchange, branch, response, out);
+    return finish(exchange, out);
   }
   const DialogPtr dialog = dialog_of(exchange, branch, response, out);
   std::optional<std::string> body;
@@ -242,10 +246,9 @@ void Relay::on_success(const ExchangePtr& exchange, Branch& branch, const wire::
   send_response(exchange, branch, response, body, dialog, out);
   // RFC 3261 13.2.2.4: early dialogs that did not become the call end with the transaction.
   if (exchange->call && !exchange->dialog) {
-    std::vector<DialogPtr> others;
-    for (const auto& [id, other] : dialogs_.all())
-      if (other->call == exchange->call->id && other != dialog) others.push_back(other);
-    for (const DialogPtr& other : others) end_dialog(other, out);
+    for (const DialogId id : exchange->call->dialogs)
+      if (const DialogPtr other = dialogs_.find(id); other && other != dialog)
+        end_dialog(other, out);
   }
   finish(exchange, out);
 }
@@ -256,11 +259,10 @@ void Relay::refuse_second(const ExchangePtr& exchange, Branch& branch,
   const DialogPtr dialog = dialog_of(exchange, branch, response, out);
   if (!dialog) return;
   const auto cseq = wire::CSeq::parse(response.find(HeaderName::CSeq).value_or(""));
-  send_own(dialog, kCallee, "ACK", cseq ? cseq->number : 1, out);
-  if (std::exchange(dialog->ended, true)) return;  // its 2xx is only repeated
+  send_own(dialog, kCallee, "ACK", cseq ? cseq->number : 1, out);  // as the callee counts
+  if (std::exchange(dialog->refused, true)) return;                // its 2xx is only repeated
   stack_.counters.add("second_answer_ended");
   send_bye(dialog, kCallee, out);
-  dialog->ended = false;
   end_dialog(dialog, out);
 }
 
@@ -296,6 +298,12 @@ bool Relay::retry_with_credentials(const ExchangePtr& exchange, Branch& branch,
   if (!value) return false;
   branch.authorization = *value;
   branch.proxy_authorization = status == 407;
+  // RFC 3261 22.2: tried again with a higher CSeq number.
+  if (exchange->dialog) {
+    ++exchange->dialog->cseq_shift[other_side(exchange->side)];
+  } else {
+    ++branch.cseq_shift;
+  }
   stack_.timers.stop(branch.ringing_timer);
   send_branch(exchange, branch, out);
   return true;

@@ -59,12 +59,7 @@ Transactions::ServerPtr Transactions::find_server(const std::string& key) const 
 void Transactions::on_message(const wire::Message& message, const Hop& from, Commands& out) {
   if (!message.is_request()) return on_client_response(message, out);
   const auto valid = message.validate();
-  if (!valid) {
-    if (message.method() == wire::Method::Ack || !is_answerable(message))
-      return counters_.add("invalid_dropped");
-    counters_.add("invalid_refused");
-    return refuse(message, from, 400, valid.error().what, out);
-  }
+  if (!valid) return on_malformed(message, valid.error(), from, out);
   if (from.connection) transport_.vouch(from.connection);
   switch (message.method()) {
     case wire::Method::Ack:
@@ -74,6 +69,15 @@ void Transactions::on_message(const wire::Message& message, const Hop& from, Com
     default:
       return on_server_request(message, from, out);
   }
+}
+
+void Transactions::on_malformed(const wire::Message& head, const Error& what, const Hop& from,
+                                Commands& out) {
+  if (head.method() == wire::Method::Ack || !is_answerable(head))
+    return counters_.add("invalid_dropped");
+  counters_.add("invalid_refused");
+  if (what.code == Errc::Unsupported) return refuse(head, from, 505, {}, out);
+  refuse(head, from, 400, what.what, out);
 }
 
 void Transactions::refuse(const wire::Message& request, const Hop& from, int status,

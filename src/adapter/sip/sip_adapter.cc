@@ -98,6 +98,11 @@ void SipAdapter::on_message(const wire::Message& message, const Hop& from, Comma
   transactions_.on_message(message, from, out);
 }
 
+void SipAdapter::on_malformed(const wire::Message& head, std::string_view what, const Hop& from,
+                              Commands& out) {
+  transactions_.on_malformed(head, {Errc::BadValue, what}, from, out);
+}
+
 void SipAdapter::on_connection_closed(Place place, edge::ConnectionId id, Commands& out) {
   transactions_.on_connection_closed(id, out);
   registrar_.on_connection_closed(place, id, out);

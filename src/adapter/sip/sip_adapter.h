@@ -72,6 +72,8 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
  private:
   // TransportUser
   void on_message(const wire::Message& message, const Hop& from, Commands& out) override;
+  void on_malformed(const wire::Message& head, std::string_view what, const Hop& from,
+                    Commands& out) override;
   void on_connection_closed(Place place, edge::ConnectionId id, Commands& out) override;
   // TransactionUser
   void on_request(ServerId id, const wire::Message& request, const Hop& from,

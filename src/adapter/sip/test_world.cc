@@ -21,19 +21,19 @@ TransportAddress address(std::string_view text) {
 MediaId FakePaths::open_port(Place place, const media::PortSpec& spec, Handler handler) {
   const MediaId id{++next_};
   ++opened;
-  if (ports.size() >= limit) {
-    later_.push_back(
-        [handler](Commands& out) { handler.on_failed(Errc::Exhausted, "no port is free", out); });
-    return id;
-  }
+  const bool full = ports.size() >= limit;
   Port port{.place = place, .handler = std::move(handler)};
   for (unsigned i = 0; i < spec.components; ++i)
     port.own.push_back({hosts.at(place), static_cast<std::uint16_t>(next_port_ + i)});
   next_port_ = static_cast<std::uint16_t>(next_port_ + 2);
   ports[id] = std::move(port);
-  later_.push_back([this, id](Commands& out) {
+  later_.push_back([this, id, full](Commands& out) {
     const auto it = ports.find(id);
-    if (it != ports.end()) it->second.handler.on_open(it->second.own, out);
+    if (it == ports.end()) return;
+    const Handler told = it->second.handler;
+    if (!full) return told.on_open(it->second.own, out);
+    ports.erase(it);
+    told.on_failed(Errc::Exhausted, "no port is free", out);
   });
   return id;
 }
@@ -132,6 +132,8 @@ void FakeRouting::find(const wire::Message& request, const Hop&, Commands& out,
     answer.status = refused[identity];
   } else if (targets.contains(identity)) {
     answer.targets = targets[identity];
+  } else if (everybody) {
+    answer.targets = {*everybody};
   } else {
     answer.status = 404;
     answer.counter = "unknown_callee";

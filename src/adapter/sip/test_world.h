@@ -111,6 +111,7 @@ class FakeRouting final : public Routing {
                                               std::string_view uri) override;
   std::map<std::string, std::vector<Target>> targets;
   std::map<std::string, int> refused;
+  std::optional<Target> everybody;  // whoever is not listed
   std::string domain = "example.com";
 };
 

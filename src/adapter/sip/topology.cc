@@ -1,11 +1,11 @@
 #include "adapter/sip/topology.h"
 
 #include <algorithm>
-#include <cctype>
 
-#include "adapter/sip/body.h"
 #include "adapter/sip/digest.h"
+#include "codec/sip/address_scan.h"
 #include "codec/sip/headers.h"
+#include "codec/sip/multipart.h"
 
 namespace sallyport::adapter::sip {
 namespace {
@@ -13,46 +13,6 @@ namespace {
 using wire::HeaderName;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
-
-// The longest run from `at` of characters that an address may hold.
-std::size_t run_from(std::string_view text, std::size_t at, bool v6) {
-  std::size_t end = at;
-  while (end < text.size() && (v6 ? is_hex(text[end]) || text[end] == ':' || text[end] == '.'
-                                  : is_digit(text[end]) || text[end] == '.'))
-    ++end;
-  return end - at;
-}
-
-// "%40" and the like: what follows is a new word.
-bool is_escape(std::string_view text, std::size_t at) {
-  return text[at] == '%' && at + 2 < text.size() && is_hex(text[at + 1]) && is_hex(text[at + 2]);
-}
-
-// The address that is written at `at`, where a word begins.
-std::optional<WrittenAddress> address_at(std::string_view text, std::size_t at) {
-  const bool bracket = text[at] == '[';
-  const std::size_t begin = at + (bracket ? 1 : 0);
-  if (!bracket && is_digit(text[at])) {
-    std::size_t size = run_from(text, at, false);
-    while (size != 0 && text[at + size - 1] == '.') --size;  // the end of a sentence
-    const bool word_ends = at + size >= text.size() || !is_word(text[at + size]);
-    if (const auto ip = IpAddress::parse(text.substr(at, size)); ip && word_ends)
-      return WrittenAddress{at, size, *ip};
-  }
-  const std::size_t size = run_from(text, begin, true);
-  const std::string_view run = text.substr(begin, size);
-  if (std::count(run.begin(), run.end(), ':') < 2) return std::nullopt;
-  if (bracket) {
-    if (begin + size >= text.size() || text[begin + size] != ']') return std::nullopt;
-    if (const auto ip = IpAddress::parse(run)) return WrittenAddress{at, size + 2, *ip};
-    return std::nullopt;
-  }
-  if (begin + size < text.size() && is_word(text[begin + size])) return std::nullopt;
-  if (const auto ip = IpAddress::parse(run)) return WrittenAddress{at, size, *ip};
-  return std::nullopt;
-}
 
 std::string_view trim_port(std::string_view rest) {
   if (rest.empty() || rest.front() != ':') return rest;
@@ -67,37 +27,40 @@ std::string host_text(const IpAddress& ip) {
 
 // Bodies that people wrote are theirs; those that programs wrote hold addresses of programs.
 bool is_scrubbed_body(const wire::Message& message) {
-  const auto type = message.find(HeaderName::ContentType);
-  if (!type || message.body().empty()) return false;
-  const std::string media = media_type(*type);
-  return !media.starts_with("text/plain") && !media.starts_with("text/html") &&
-         !media.starts_with("image/");
+  const auto text = message.find(HeaderName::ContentType);
+  const auto type = wire::ContentType::parse(text.value_or(std::string_view{}));
+  if (message.body().empty()) return false;
+  return !type || !(type->is("text", "plain") || type->is("text", "html"));
+}
+
+struct Written {
+  std::size_t offset = 0;
+  std::size_t size = 0;  // with the brackets of IPv6
+};
+
+// The addresses in it that must go, one after another.
+template <typename Hidden>
+std::vector<Written> find_hidden(std::string_view text, const Hidden& hidden) {
+  std::vector<Written> found;
+  std::size_t end = 0;
+  for (const auto& address : wire::find_addresses(text, hidden)) {
+    if (address.offset < end) continue;  // overlaps the one before
+    Written written{address.offset, address.size};
+    end = address.offset + address.size;
+    const bool brackets = address.offset > 0 && text[address.offset - 1] == '[' &&
+                          end < text.size() && text[end] == ']';
+    if (brackets) written = {address.offset - 1, address.size + 2};
+    end = written.offset + written.size;
+    found.push_back(written);
+  }
+  return found;
 }
 
 }  // namespace
 
-std::vector<WrittenAddress> written_addresses(std::string_view text) {
-  std::vector<WrittenAddress> found;
-  bool word_begins = true;
-  for (std::size_t i = 0; i < text.size();) {
-    if (is_escape(text, i)) {
-      i += 3;
-      word_begins = true;
-      continue;
-    }
-    const char c = text[i];
-    if (word_begins && (is_hex(c) || c == ':' || c == '[')) {
-      if (const auto address = address_at(text, i)) {
-        found.push_back(*address);
-        i += address->size;
-        word_begins = false;
-        continue;
-      }
-    }
-    word_begins = !is_word(c) && c != '.';
-    ++i;
-  }
-  return found;
+bool is_encoded(const wire::Message& message) {
+  const auto encoding = message.find(HeaderName::ContentEncoding);
+  return encoding && !encoding->empty() && *encoding != "identity";
 }
 
 // ---- what is hidden ----
@@ -114,16 +77,18 @@ bool Topology::is_hidden(const IpAddress& ip, Place from, Place to) const {
 
 bool Topology::leaks(std::string_view text, Place from, Place to) const {
   if (from.is_outside() || from == to) return false;
-  const auto addresses = written_addresses(text);
-  return std::any_of(addresses.begin(), addresses.end(),
-                     [&](const auto& address) { return is_hidden(address.ip, from, to); });
+  return !wire::find_addresses(text, [&](const IpAddress& ip) {
+            return is_hidden(ip, from, to);
+          }).empty();
 }
 
 std::string Topology::scrub(std::string_view text, const Crossing& crossing) const {
   std::string out;
   std::size_t at = 0;
-  for (const WrittenAddress& address : written_addresses(text)) {
-    if (!is_hidden(address.ip, crossing.from, crossing.to)) continue;
+  const auto hidden = [&](const IpAddress& ip) {
+    return is_hidden(ip, crossing.from, crossing.to);
+  };
+  for (const Written& address : find_hidden(text, hidden)) {
     out.append(text.substr(at, address.offset - at));
     const std::string_view rest = text.substr(address.offset + address.size);
     out += config_.domain.empty() ? host_text(crossing.shown.ip) : config_.domain;
@@ -140,9 +105,11 @@ std::string Topology::scrub_sdp(std::string_view sdp, const Crossing& crossing,
                                 const std::vector<IpAddress>& own) const {
   std::string out;
   std::size_t at = 0;
-  for (const WrittenAddress& address : written_addresses(sdp)) {
-    if (!is_hidden(address.ip, crossing.from, crossing.to)) continue;
-    if (std::find(own.begin(), own.end(), address.ip) != own.end()) continue;
+  const auto hidden = [&](const IpAddress& ip) {
+    return is_hidden(ip, crossing.from, crossing.to) &&
+           std::find(own.begin(), own.end(), ip) == own.end();
+  };
+  for (const Written& address : find_hidden(sdp, hidden)) {
     out.append(sdp.substr(at, address.offset - at));
     out += crossing.shown.ip.to_string();
     at = address.offset + address.size;
@@ -268,8 +235,8 @@ std::string Topology::forward(const wire::Message& response, const wire::Message
         continue;
       case HeaderName::WwwAuthenticate:
       case HeaderName::ProxyAuthenticate:
-        editor.set(i, scrub(without_auth_int(header.value).value_or(std::string(header.value)),
-                             crossing));
+        editor.set(
+            i, scrub(without_auth_int(header.value).value_or(std::string(header.value)), crossing));
         continue;
       case HeaderName::ContentLength:
         continue;

@@ -67,10 +67,6 @@ class Topology {
   // The same for SDP, in which `own` addresses are ours and stay.
   std::string scrub_sdp(std::string_view sdp, const Crossing& crossing,
                         const std::vector<IpAddress>& own) const;
-  // A Call-ID that the other side may not see is replaced by one of ours on its leg.
-  bool must_replace_call_id(std::string_view call_id, const Crossing& crossing) const {
-    return leaks(call_id, crossing.from, crossing.to);
-  }
 
   std::string forward(const wire::Message& request, const RequestEdits& edits,
                       const Crossing& crossing, bool& identity_removed) const;
@@ -89,13 +85,7 @@ std::string without_tag(std::string_view value);
 std::string with_tag(std::string_view value, std::string_view tag);
 std::string_view tag_of(std::string_view value);
 
-// Every IP address that the text writes, in the order of the text; brackets of IPv6 are part of it,
-// a port behind it is not.
-struct WrittenAddress {
-  std::size_t offset = 0;
-  std::size_t size = 0;
-  IpAddress ip;
-};
-std::vector<WrittenAddress> written_addresses(std::string_view text);
+// Is the body encoded, so that nobody can see what is in it?
+bool is_encoded(const wire::Message& message);
 
 }  // namespace sallyport::adapter::sip

@@ -103,6 +103,8 @@ class Transactions {
 
   // ---- from the adapter ----
   void on_message(const wire::Message& message, const Hop& from, Commands& out);
+  // A request that cannot be understood: 400 or 505 where an answer is possible, else silence.
+  void on_malformed(const wire::Message& head, const Error& what, const Hop& from, Commands& out);
   void on_connection_closed(edge::ConnectionId connection, Commands& out);
   void on_edge_lost(Place place, Commands& out);
 

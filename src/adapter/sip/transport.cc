@@ -178,8 +178,9 @@ bool Transport::is_own_address(Place place, const IpAddress& ip) const {
   if (place.is_outside())
     return std::find(config_.advertised.begin(), config_.advertised.end(), ip) !=
            config_.advertised.end();
-  for (const auto& [key, local] : learnt_)
-    if (key.first == place && local == ip) return true;
+  for (auto it = learnt_.lower_bound({place, IpAddress{}});
+       it != learnt_.end() && it->first.first == place; ++it)
+    if (it->second == ip) return true;
   return false;
 }
 
@@ -210,12 +211,20 @@ void Transport::answer_stun(const Hop& from, edge::ListenerId id, Bytes datagram
 
 void Transport::deliver(Bytes octets, const Hop& from, Commands& out) {
   const auto message = wire::Message::parse(octets);
-  if (!message) return counters_.add("malformed_dropped");  // nothing that could be answered
+  if (!message) return deliver_malformed(octets, message.error().what, from, out);
   if (message->is_request()) {
     if (const auto amended = with_received(*message, from.remote))
       return user_->on_message(*amended, from, out);
   }
   user_->on_message(*message, from, out);
+}
+
+void Transport::deliver_malformed(Bytes octets, std::string_view what, const Hop& from,
+                                  Commands& out) {
+  const auto head = wire::Message::parse_head(octets);
+  if (!head || !head->is_request()) return counters_.add("malformed_dropped");
+  const auto amended = with_received(*head, from.remote);
+  user_->on_malformed(amended ? *amended : *head, what, from, out);
 }
 
 // ---- connections ----
@@ -238,6 +247,7 @@ void Transport::on_accepted(Place place, edge::ListenerId id, edge::ConnectionId
   made->open = true;
   made->last_used = out.now();
   learn_local(place, arrival.addresses);
+  by_remote_[{place, made->transport, arrival.addresses.remote}] = connection;
   connections_[connection] = std::move(made);
   ++count_[place];
   start_sweeping(out);
@@ -271,6 +281,14 @@ void Transport::on_received(Place place, edge::ConnectionId id, Bytes octets, Co
     if (!frame) {
       if (frame.error().code == Errc::Truncated) return;
       counters_.add("unframed");
+      const Hop from{.place = place,
+                     .transport = connection.transport,
+                     .remote = connection.addresses.remote,
+                     .local = connection.addresses.local,
+                     .connection = id,
+                     .server_name = {}};
+      const Buffer rest = to_buffer(connection.framer.refused());
+      deliver_malformed(rest, frame.error().what, from, out);
       if (edge::Edge* edge = out.edge(place)) edge->close(id);
       return drop(id, Errc::BadValue, out);
     }
@@ -306,6 +324,9 @@ void Transport::drop(edge::ConnectionId id, Errc why, Commands& out) {
   const std::unique_ptr<Connection> connection = std::move(node.mapped());
   timers_.stop(connection->dial_timer);
   if (--count_[connection->place] == 0) count_.erase(connection->place);
+  const auto known =
+      by_remote_.find({connection->place, connection->transport, connection->addresses.remote});
+  if (known != by_remote_.end() && known->second == id) by_remote_.erase(known);
   for (Waiting& message : connection->waiting)
     if (message.on_unsent) message.on_unsent(why, out);
   user_->on_connection_closed(connection->place, id, out);
@@ -343,11 +364,8 @@ bool Transport::has_connection(Place place, edge::Transport transport,
 }
 
 edge::ConnectionId Transport::find_connection(const Hop& hop) const {
-  for (const auto& [id, connection] : connections_)
-    if (connection->place == hop.place && connection->transport == hop.transport &&
-        connection->addresses.remote == hop.remote)
-      return id;
-  return {};
+  const auto it = by_remote_.find({hop.place, hop.transport, hop.remote});
+  return it == by_remote_.end() ? edge::ConnectionId{} : it->second;
 }
 
 edge::ConnectionId Transport::dial(const Hop& hop, Commands& out) {
@@ -370,6 +388,7 @@ edge::ConnectionId Transport::dial(const Hop& hop, Commands& out) {
         drop(id, Errc::Unreachable, later);
       },
       out);
+  by_remote_[{hop.place, hop.transport, hop.remote}] = id;
   connections_[id] = std::move(made);
   ++count_[hop.place];
   start_sweeping(out);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +30,9 @@ class TransportUser {
   virtual ~TransportUser() = default;
   // A message that parses. A request's top Via has got received and rport.
   virtual void on_message(const wire::Message& message, const Hop& from, Commands& out) = 0;
+  // The head of a request that cannot be understood as a whole, and why.
+  virtual void on_malformed(const wire::Message& head, std::string_view what, const Hop& from,
+                            Commands& out) = 0;
   virtual void on_connection_closed(Place place, edge::ConnectionId id, Commands& out) = 0;
 };
 
@@ -115,6 +119,7 @@ class Transport {
   edge::ConnectionId find_connection(const Hop& hop) const;
   edge::ConnectionId dial(const Hop& hop, Commands& out);
   void deliver(Bytes octets, const Hop& from, Commands& out);
+  void deliver_malformed(Bytes octets, std::string_view what, const Hop& from, Commands& out);
   void answer_stun(const Hop& from, edge::ListenerId id, Bytes datagram, Commands& out);
   void drop(edge::ConnectionId id, Errc why, Commands& out);
   void sweep(Commands& out);
@@ -128,6 +133,7 @@ class Transport {
   TransportUser* user_ = nullptr;
   std::map<edge::ListenerId, Listener> listeners_;
   std::unordered_map<edge::ConnectionId, std::unique_ptr<Connection>> connections_;
+  std::map<std::tuple<Place, edge::Transport, TransportAddress>, edge::ConnectionId> by_remote_;
   std::map<std::pair<Place, IpAddress>, IpAddress> learnt_;  // remote host -> our address to it
   std::map<Place, std::size_t> count_;                       // connections at each place
   bool sweeping_ = false;
