@@ -1,0 +1,134 @@
+#include "cli/print.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <sstream>
+
+namespace sallyport::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kMaxDepth = 6;
+
+// Columns count characters, not octets: continuation octets of UTF-8 take no place.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  }));
+}
+
+std::string padded(const std::string& text, std::size_t to) {
+  return text + std::string(to - std::min(to, width(text)), ' ');
+}
+
+std::string heading(std::string_view key) {
+  std::string out{key};
+  std::replace(out.begin(), out.end(), '_', ' ');
+  return printable(out);
+}
+
+bool is_list_of_objects(const json::value& value) {
+  return value.is_array() && !value.get_array().empty() && value.get_array().front().is_object();
+}
+
+std::string indented(const std::string& text, const std::string& by) {
+  std::istringstream lines{text};
+  std::string out;
+  for (std::string line; std::getline(lines, line);) out += by + line + "\n";
+  return out;
+}
+
+std::string fields_at(const json::object& object, int depth) {
+  std::size_t widest = 0;
+  for (const auto& [key, value] : object)
+    if (!value.is_object() && !is_list_of_objects(value)) widest = std::max(widest, key.size());
+  std::string out;
+  for (const auto& [key, value] : object) {
+    if (value.is_object() && depth < kMaxDepth)
+      out += heading(key) + ":\n" + indented(fields_at(value.get_object(), depth + 1), "  ");
+    else if (is_list_of_objects(value))
+      out += heading(key) + ":\n" + indented(table(value, ""), "  ");
+    else
+      out += padded(heading(key) + ":", widest + 2) + cell(value) + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    // C1 controls are two octets in UTF-8, 0xc2 and 0x80 to 0x9f.
+    const bool c1 = octet >= 0x80 && octet <= 0x9f && !out.empty() && out.back() == '\xc2';
+    if (c1) out.back() = '?';
+    out += octet < 0x20 || octet == 0x7f || c1 ? '?' : c;
+  }
+  return out;
+}
+
+std::string cell(const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null:
+      return "-";
+    case json::kind::bool_:
+      return value.get_bool() ? "yes" : "no";
+    case json::kind::string:
+      return value.get_string().empty() ? "-" : printable(value.get_string());
+    case json::kind::array: {
+      std::string out;
+      for (const json::value& each : value.get_array())
+        out += (out.empty() ? "" : ", ") + cell(each);
+      return out.empty() ? "-" : out;
+    }
+    case json::kind::double_:
+      return fmt::format("{}", value.get_double());
+    default:
+      return printable(json::serialize(value));
+  }
+}
+
+std::string table(const json::value& list, std::string_view empty) {
+  if (!is_list_of_objects(list)) return std::string{empty};
+  std::vector<std::vector<std::string>> rows{{}};
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : list.get_array().front().get_object()) {
+    if (value.is_object() || is_list_of_objects(value)) continue;
+    keys.emplace_back(key);
+    std::string head = heading(key);
+    std::transform(head.begin(), head.end(), head.begin(), [](char c) {
+      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    rows.front().push_back(std::move(head));
+  }
+  for (const json::value& each : list.get_array()) {
+    if (!each.is_object()) continue;
+    std::vector<std::string> row;
+    for (const std::string& key : keys) {
+      const json::value* value = each.get_object().if_contains(key);
+      row.push_back(value == nullptr ? "-" : cell(*value));
+    }
+    rows.push_back(std::move(row));
+  }
+  std::vector<std::size_t> widths(keys.size());
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += padded(row[i], widths[i] + 2);
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+std::string fields(const json::value& object) {
+  return object.is_object() ? fields_at(object.get_object(), 0) : cell(object) + "\n";
+}
+
+}  // namespace sallyport::cli

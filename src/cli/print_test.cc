@@ -1,0 +1,43 @@
+#include "cli/print.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+namespace sallyport::cli {
+namespace {
+
+TEST(Print, NothingThatCouldCommandATerminalIsLeft) {
+  EXPECT_EQ(printable("a\x1b[2Jb\n\x7f"), "a?[2Jb??");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "??31m");
+  EXPECT_EQ(printable("J\xc3\xb6rg \xe2\x82\xac"), "J\xc3\xb6rg \xe2\x82\xac");
+}
+
+TEST(Print, ListsBecomeTables) {
+  const auto list = boost::json::parse(
+      R"([{"name":"J\u00f6rg","connected":true,"rtt_ms":null,"more":{"a":1}},
+          {"name":"branch-office","connected":false,"rtt_ms":12.5}])");
+  EXPECT_EQ(table(list, "none"),
+            "NAME           CONNECTED  RTT MS\n"
+            "J\xc3\xb6rg           yes        -\n"
+            "branch-office  no         12.5\n");
+  EXPECT_EQ(table(boost::json::parse("[]"), "none\n"), "none\n");
+}
+
+TEST(Print, ObjectsBecomeFields) {
+  const auto object = boost::json::parse(
+      R"({"version":"0.1.0","media":{"x":["192.0.2.1:2776"],"flows":3},"agents":[{"name":"a"}]})");
+  EXPECT_EQ(fields(object),
+            "version: 0.1.0\n"
+            "media:\n"
+            "  x:     192.0.2.1:2776\n"
+            "  flows: 3\n"
+            "agents:\n"
+            "  NAME\n"
+            "  a\n");
+}
+
+}  // namespace
+}  // namespace sallyport::cli

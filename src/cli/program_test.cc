@@ -1,0 +1,226 @@
+// The program as people and scripts meet it: what it prints, and its exit codes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "admin/admin_server.h"
+#include "base/file.h"
+#include "cli/exit.h"
+#include "enrolment/token.h"
+
+namespace sallyport::cli {
+namespace {
+
+namespace json = boost::json;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::Not;
+
+struct Outcome {
+  int exit = -1;
+  std::string out;  // standard output, and standard error after it
+};
+
+// Through the shell, as people do.
+Outcome shell(const std::string& command) {
+  Outcome outcome;
+  FILE* pipe = ::popen(("( " + command + " ) 2>&1").c_str(), "r");  // NOLINT(cert-env33-c): a test
+  if (pipe == nullptr) return outcome;
+  char chunk[4096];
+  while (const std::size_t n = std::fread(chunk, 1, sizeof chunk, pipe))
+    outcome.out.append(chunk, n);
+  const int status = ::pclose(pipe);
+  outcome.exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+class Program : public testing::Test {
+ protected:
+  Program() {
+    std::string pattern = testing::TempDir() + "sallyport-program-XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+  }
+  ~Program() override { std::filesystem::remove_all(folder_); }
+
+  Outcome run(const std::string& arguments) { return shell(SALLYPORT_PROGRAM " " + arguments); }
+  std::string write(const std::string& name, const std::string& text) {
+    std::ofstream{folder_ + "/" + name} << text;
+    return folder_ + "/" + name;
+  }
+  // While a server listens, of which only these commands are known.
+  Outcome run_beside(const std::map<std::string, admin::AdminServer::Handler>& commands,
+                     const std::string& arguments) {
+    net::HostNetwork network;
+    const auto log = Log::silent();
+    admin::AdminServer server{network, *log};
+    for (const auto& [name, handler] : commands) server.add(name, handler);
+    EXPECT_TRUE(server.listen(network, folder_ + "/sock"));
+    std::atomic<bool> done{false};
+    Outcome outcome;
+    std::thread client{[&] {
+      outcome = run(arguments + " --socket " + folder_ + "/sock");
+      done = true;
+    }};
+    while (!done) network.run_one(milliseconds{20});
+    client.join();
+    return outcome;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(Program, EveryCommandHasHelpWithAnExample) {
+  EXPECT_EQ(run("--help").exit, kOk);
+  EXPECT_THAT(run("--version").out, HasSubstr("sallyport " SALLYPORT_VERSION));
+  for (const char* command : {"server", "agent", "invite", "join", "revoke", "agents", "user add",
+                              "user list", "user remove", "status", "calls", "audit verify",
+                              "firewall", "config check", "config default", "demo"}) {
+    const Outcome help = run(std::string{command} + " --help");
+    EXPECT_EQ(help.exit, kOk) << command;
+    EXPECT_THAT(help.out, HasSubstr("Example")) << command;
+    EXPECT_THAT(help.out, HasSubstr(std::string{"sallyport "} + command)) << command;
+  }
+}
+
+TEST_F(Program, WrongUsageIsTwo) {
+  for (const char* arguments : {"", "nonsense", "invite", "invite a b", "user", "firewall --x 0",
+                                "config default --server --agent", "invite a --life soon"})
+    EXPECT_EQ(run(arguments).exit, kUsage) << arguments;
+}
+
+TEST_F(Program, DefaultFilesPassTheCheck) {
+  for (const char* side : {"--server", "--agent"}) {
+    const std::string file = folder_ + "/default.toml";
+    EXPECT_EQ(run(std::string{"config default "} + side + " > " + file).exit, kOk);
+    const Outcome checked = run(std::string{"config check "} + side + " " + file);
+    EXPECT_EQ(checked.exit, kOk) << checked.out;
+  }
+}
+
+TEST_F(Program, AWrongFileIsToldWithItsPlace) {
+  const std::string file = write("server.toml", "[multiplex]\nlisten = []\nlisen = []\n");
+  for (const char* command : {"config check ", "server --config ", "invite x --config "}) {
+    const Outcome outcome = run(command + file);
+    EXPECT_EQ(outcome.exit, kUsage) << command;
+    EXPECT_EQ(outcome.out,
+              file + ":3:1: unknown key 'multiplex.lisen' (did you mean 'multiplex.listen'?)\n");
+  }
+}
+
+TEST_F(Program, NobodyThereIsThree) {
+  for (const char* command : {"invite a", "revoke a", "agents", "user list", "calls", "status"})
+    EXPECT_EQ(run(std::string{command} + " --socket " + folder_ + "/none").exit, kNotRunning)
+        << command;
+}
+
+TEST_F(Program, ARefusalIsFourAndSaysWhy) {
+  const Outcome outcome = run_beside({{"revoke",
+                                       [](const json::object& asked, const admin::Reply& reply) {
+                                         EXPECT_EQ(admin::text_argument(asked, "name"), "branch");
+                                         reply.error(Errc::NotFound, "no such agent");
+                                       }}},
+                                     "revoke branch");
+  EXPECT_EQ(outcome.exit, kRefused);
+  EXPECT_EQ(outcome.out, "sallyport: no such agent\n");
+}
+
+TEST_F(Program, AnInviteIsALineToBeRun) {
+  const auto answer = [](const json::object& asked, const admin::Reply& reply) {
+    EXPECT_EQ(admin::text_argument(asked, "name"), "branch");
+    EXPECT_EQ(admin::integer_argument(asked, "life_seconds"), 3600);
+    reply.ok(json::object{{"token", "sallyport1.abc"}, {"expires", "2026-01-31T12:00:00Z"}});
+  };
+  const Outcome outcome = run_beside({{"invite", answer}}, "invite branch --life '1 h'");
+  EXPECT_EQ(outcome.exit, kOk);
+  EXPECT_THAT(outcome.out, HasSubstr("\n  sallyport join sallyport1.abc\n"));
+  EXPECT_EQ(json::parse(run_beside({{"invite", answer}}, "invite branch --life 1h --json").out)
+                .at("token"),
+            "sallyport1.abc");
+}
+
+TEST_F(Program, PasswordsComeFromStandardInputOnly) {
+  std::string heard;
+  const auto answer = [&heard](const json::object& asked, const admin::Reply& reply) {
+    heard = admin::text_argument(asked, "name") + "/" + admin::text_argument(asked, "domain") +
+            "/" + admin::text_argument(asked, "password");
+    reply.ok(json::object{{"name", "alice"}, {"domain", "example.org"}});
+  };
+  const std::string password = write("password", "s3 cret\r\nmore\n");
+  const Outcome outcome = run_beside({{"user.add", answer}},
+                                     "user add alice@example.org --password-stdin < " + password);
+  EXPECT_EQ(outcome.exit, kOk) << outcome.out;
+  EXPECT_EQ(heard, "alice/example.org/s3 cret");
+  EXPECT_THAT(outcome.out, Not(HasSubstr("s3")));
+
+  EXPECT_EQ(run("user add alice@example.org s3cret").exit, kUsage);
+  EXPECT_EQ(run("user add alice@example.org < /dev/null").exit, kUsage);
+  EXPECT_EQ(run("user add alice@example.org --password-stdin < /dev/null").exit, kUsage);
+}
+
+TEST_F(Program, TextOfStrangersCannotCommandTheTerminal) {
+  const Outcome outcome =
+      run_beside({{"calls",
+                   [](const json::object&, const admin::Reply& reply) {
+                     reply.ok(json::array{{{"from", "sip:\x1b[2J@example.org"}}});
+                   }}},
+                 "calls");
+  EXPECT_EQ(outcome.out, "FROM\nsip:?[2J@example.org\n");
+}
+
+TEST_F(Program, ATokenThatIsNoneIsToldFromOneThatNobodyAnswers) {
+  const std::string file = write("agent.toml", "state_dir = \"" + folder_ + "/state\"\n");
+  EXPECT_EQ(run("join nonsense --config " + file).exit, kUsage);
+  enrolment::Token token;
+  token.servers = {{"127.0.0.1", 1}};
+  const Outcome outcome = run("join " + enrolment::encode(token) + " --config " + file);
+  EXPECT_EQ(outcome.exit, kFailure);
+  EXPECT_THAT(outcome.out, HasSubstr("not joined: 127.0.0.1:1: "));
+  EXPECT_EQ(shell("echo nonsense | " SALLYPORT_PROGRAM " join - --config " + file).exit, kUsage);
+}
+
+TEST_F(Program, AMissingAuditLogIsAFailure) {
+  EXPECT_EQ(run("audit verify " + folder_ + "/none").exit, kFailure);
+}
+
+TEST_F(Program, FirewallRulesCanBeLoaded) {
+  // In a network namespace of its own, and only checked.
+  const std::string nft = "unshare --net nft -c -f -";
+  if (shell("echo | " + nft).exit != 0) GTEST_SKIP() << "needs root, and nft";
+  const std::string server = write("server.toml", "[address]\nadvertised = [\"203.0.113.7\"]\n");
+  const std::string many =
+      "--server-address 203.0.113.7 --server-address '[2001:db8::7]:443' "
+      "--agent-address 10.1.1.0/24 --agent-address 2001:db8:1::/64";
+  for (const std::string& arguments :
+       {"firewall " + many, "firewall --drop " + many, "firewall --drop --y 2776 " + many,
+        std::string{"firewall --server-address 203.0.113.7"},
+        "firewall --server --config " + server, "firewall --server --drop --config " + server}) {
+    const Outcome printed = run(arguments);
+    EXPECT_EQ(printed.exit, kOk) << printed.out;
+    const Outcome loaded = shell(SALLYPORT_PROGRAM " " + arguments + " | " + nft);
+    EXPECT_EQ(loaded.exit, 0) << arguments << "\n" << loaded.out;
+  }
+}
+
+TEST_F(Program, FirewallFindsTheServerOfThisHost) {
+  const std::string server =
+      write("server.toml", "state_dir = \"" + folder_ +
+                               "\"\n"
+                               "media.x = 3000\nmedia.y = 3000\nmultiplex.listen = "
+                               "[\"0.0.0.0:443\"]\naddress.advertised = [\"203.0.113.7\"]\n");
+  const Outcome outcome = run("firewall --config " + server);
+  EXPECT_EQ(outcome.exit, kOk);
+  EXPECT_THAT(outcome.out, HasSubstr("ip daddr 203.0.113.7 tcp dport 443 accept"));
+  EXPECT_THAT(outcome.out, HasSubstr("udp dport 3000 accept"));
+  EXPECT_EQ(run("firewall --config " + write("agent.toml", "")).exit, kUsage);
+}
+
+}  // namespace
+}  // namespace sallyport::cli

@@ -1,0 +1,150 @@
+#include "server/admin_commands.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <memory>
+#include <utility>
+
+#include "adapter/sip/digest.h"
+
+namespace sallyport::server {
+namespace {
+
+namespace json = boost::json;
+using admin::Reply;
+using admin::text_argument;
+
+constexpr Duration kLongestInvite = std::chrono::hours{24 * 30};
+
+void refuse(const Reply& reply, const Error& error) { reply.error(error.code, error.what); }
+
+void invite(const EnrolmentCommands& commands, const json::object& arguments, const Reply& reply) {
+  Duration life = commands.invite_life;
+  if (arguments.contains("life_seconds")) {
+    const std::int64_t wanted = admin::integer_argument(arguments, "life_seconds");
+    if (wanted <= 0 || wanted > std::chrono::duration_cast<seconds>(kLongestInvite).count())
+      return reply.error(Errc::BadValue, "an invitation lives for 1 second to 30 days");
+    life = seconds{wanted};
+  }
+  const auto token = commands.enrolment.invite(
+      text_argument(arguments, "name"), commands.site().servers, life, commands.network.wall_now());
+  if (!token) return refuse(reply, token.error());
+  json::array servers;
+  for (const HostPort& server : token->servers) servers.emplace_back(server.to_string());
+  reply.ok(json::object{{"name", text_argument(arguments, "name")},
+                        {"token", enrolment::encode(*token)},
+                        {"expires", to_text(token->expires)},
+                        {"servers", std::move(servers)}});
+}
+
+void list_invites(const EnrolmentCommands& commands, const Reply& reply) {
+  json::array out;
+  for (const Invite& invite : commands.enrolment.invites(commands.network.wall_now()))
+    out.push_back({{"name", invite.name}, {"expires", to_text(invite.expires)}});
+  reply.ok(out);
+}
+
+void revoke(const EnrolmentCommands& commands, const json::object& arguments, const Reply& reply) {
+  const auto agent =
+      commands.enrolment.revoke(text_argument(arguments, "name"), commands.network.wall_now());
+  if (!agent) return refuse(reply, agent.error());
+  reply.ok(json::object{{"id", agent->id.value}, {"name", agent->name}});
+}
+
+void list_agents(const EnrolmentCommands& commands, const json::object& arguments,
+                 const Reply& reply) {
+  json::array out;
+  for (const Agent& agent : commands.enrolment.agents(admin::flag_argument(arguments, "all"))) {
+    json::object object{{"id", agent.id.value}, {"name", agent.name}, {"connected", false}};
+    if (commands.describe_session) commands.describe_session(agent.id, object);
+    object["enrolled"] = to_text(agent.enrolled);
+    object["certificate_ends"] = to_text(agent.certificate_ends);
+    object["revoked"] = nullptr;
+    if (agent.revoked) object["revoked"] = to_text(*agent.revoked);
+    out.push_back(std::move(object));
+  }
+  reply.ok(out);
+}
+
+bool is_plain(const std::string& text) {
+  return !text.empty() && text.size() <= 128 &&
+         text.find_first_of(std::string_view{"\0\t\n\r \"\\<>@:;,", 14}) == std::string::npos;
+}
+
+// Name and domain of a command's user, or nothing and the reply given.
+std::optional<std::pair<std::string, std::string>> user_of(const json::object& arguments,
+                                                           const std::string& default_domain,
+                                                           const Reply& reply) {
+  std::pair<std::string, std::string> out{text_argument(arguments, "name"),
+                                          text_argument(arguments, "domain")};
+  if (out.second.empty()) out.second = default_domain;
+  if (out.second.empty()) {
+    reply.error(Errc::BadValue, "no domain, and sip.default_domain is not set: say NAME@DOMAIN");
+    return std::nullopt;
+  }
+  // An upstream's realm may hold spaces; it is a quoted string in a challenge.
+  if (!is_plain(out.first) || out.second.size() > 255 ||
+      out.second.find_first_of("\"\\\r\n") != std::string::npos) {
+    reply.error(Errc::BadValue, "not a user's name and domain");
+    return std::nullopt;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string to_text(WallTime time) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<seconds>(time));
+}
+
+void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands given) {
+  const auto commands = std::make_shared<const EnrolmentCommands>(std::move(given));
+  admin.add("invite", [commands](const json::object& arguments, const Reply& reply) {
+    invite(*commands, arguments, reply);
+  });
+  admin.add("invites", [commands](const json::object&, const Reply& reply) {
+    list_invites(*commands, reply);
+  });
+  admin.add("revoke", [commands](const json::object& arguments, const Reply& reply) {
+    revoke(*commands, arguments, reply);
+  });
+  admin.add("agents", [commands](const json::object& arguments, const Reply& reply) {
+    list_agents(*commands, arguments, reply);
+  });
+}
+
+void add_user_commands(admin::AdminServer& admin, brain::Users& users,
+                       const std::string& default_domain) {
+  admin.add("user.add",
+            [&users, default_domain](const json::object& arguments, const Reply& reply) {
+              const auto user = user_of(arguments, default_domain, reply);
+              if (!user) return;
+              const std::string password = text_argument(arguments, "password");
+              const std::string login = text_argument(arguments, "login");
+              if (password.empty()) return reply.error(Errc::BadValue, "an empty password");
+              if (!login.empty() && login.find_first_of("\"\\\r\n") != std::string::npos)
+                return reply.error(Errc::BadValue, "not a login");
+              const auto added =
+                  users.add(adapter::sip::make_user(user->first, user->second, password, login));
+              if (!added) return refuse(reply, added.error());
+              reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
+            });
+  admin.add("user.list", [&users](const json::object&, const Reply& reply) {
+    json::array out;
+    for (const brain::User& user : users.list())
+      out.push_back({{"name", user.name}, {"domain", user.realm}, {"login", user.login}});
+    reply.ok(out);
+  });
+  admin.add("user.remove",
+            [&users, default_domain](const json::object& arguments, const Reply& reply) {
+              const auto user = user_of(arguments, default_domain, reply);
+              if (!user) return;
+              if (const auto removed = users.remove(user->first, user->second); !removed)
+                return refuse(reply, removed.error());
+              reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
+            });
+}
+
+}  // namespace sallyport::server

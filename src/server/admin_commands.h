@@ -1,0 +1,44 @@
+// What `sallyport invite`, `revoke`, `agents` and `user` ask of a running server, as commands of
+// its admin socket. Wiring between the socket and the things themselves; the brain's thread.
+//
+//   invite       {name, life_seconds?}         -> {name, token, expires, servers}
+//   invites      {}                            -> [{name, expires}]
+//   revoke       {name}                        -> {id, name}
+//   agents       {all?}                        -> [{id, name, connected, ..., enrolled,
+//                                                   certificate_ends, revoked}]
+//   user.add     {name, domain?, login?, password} -> {name, domain}
+//   user.list    {}                            -> [{name, domain, login}]
+//   user.remove  {name, domain?}               -> {name, domain}
+//
+// Times are texts of RFC 3339 in UTC.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+#include <functional>
+#include <string>
+
+#include "admin/admin_server.h"
+#include "brain/users.h"
+#include "server/enrolment.h"
+
+namespace sallyport::server {
+
+struct EnrolmentCommands {
+  Enrolment& enrolment;
+  net::Network& network;
+  std::function<enrolment::Site()> site;  // what invites name
+  Duration invite_life;                   // unless the command says another
+  // Adds to an agent's object what is known of its session: connected (always), remote, since and
+  // the like.
+  std::function<void(AgentId, boost::json::object&)> describe_session;
+};
+void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands commands);
+
+// `default_domain`: of users that are named without one.
+void add_user_commands(admin::AdminServer& admin, brain::Users& users,
+                       const std::string& default_domain);
+
+// "2026-01-31T12:00:00Z"
+std::string to_text(WallTime time);
+
+}  // namespace sallyport::server
