@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "agent/identity.h"
 #include "cli/command.h"
@@ -20,11 +21,22 @@ struct Options {
   Common common;
   bool server = false;
   bool drop = false;
-  FirewallFormat format = FirewallFormat::Nftables;
+  std::string format = "nftables";
   std::vector<std::string> server_addresses;
   std::vector<std::string> agent_addresses;
   std::uint16_t x = 0, y = 0, z = 0;
 };
+
+std::optional<FirewallFormat> format_of(std::string_view text) {
+  constexpr std::pair<std::string_view, FirewallFormat> kFormats[] = {
+      {"nftables", FirewallFormat::Nftables},
+      {"iptables", FirewallFormat::Iptables},
+      {"cisco", FirewallFormat::Cisco},
+      {"pf", FirewallFormat::Pf}};
+  for (const auto& [name, format] : kFormats)
+    if (name == text) return format;
+  return std::nullopt;
+}
 
 // The addresses of a name, both families.
 std::vector<IpAddress> resolve(const std::string& host) {
@@ -121,7 +133,7 @@ int print_agents(const Options& options) {
   if (const int failed = find_servers(options, site); failed != kOk) return failed;
   if (options.x != 0) site.x = options.x;
   if (options.y != 0) site.y = options.y;
-  fmt::print("{}", agent_firewall(site, options.format, options.drop));
+  fmt::print("{}", agent_firewall(site, *format_of(options.format), options.drop));
   return kOk;
 }
 
@@ -131,7 +143,7 @@ int print_servers(const Options& options) {
     print_problems(loaded.problems);
     return kUsage;
   }
-  fmt::print("{}", server_firewall(loaded.config, options.format, options.drop));
+  fmt::print("{}", server_firewall(loaded.config, *format_of(options.format), options.drop));
   return kOk;
 }
 
@@ -148,22 +160,28 @@ void add_firewall(CLI::App& app, Action& action) {
   sallyport firewall --server --drop                      # the server host's own rules
 
 The six rules are all that a firewall between agent and server must let through.)");
-  const std::map<std::string, FirewallFormat> formats{{"nftables", FirewallFormat::Nftables},
-                                                      {"iptables", FirewallFormat::Iptables},
-                                                      {"cisco", FirewallFormat::Cisco},
-                                                      {"pf", FirewallFormat::Pf}};
-  command->add_option("--format", options->format, "nftables, iptables, cisco or pf")
-      ->transform(CLI::CheckedTransformer(formats))
+  command->add_option("--format", options->format, "nftables (default), iptables, cisco or pf")
+      ->check([](const std::string& text) {
+        return format_of(text) ? std::string{} : "not nftables, iptables, cisco or pf";
+      })
       ->type_name("FORMAT");
   command->add_flag("--server", options->server, "The server host's own rules");
   command->add_flag("--drop", options->drop, "Let nothing else through");
-  command->add_option("--server-address", options->server_addresses, "HOST or HOST:Z; several");
-  command->add_option("--agent-address", options->agent_addresses,
-                      "The agents' address or range; several; by default any");
-  command->add_option("--x", options->x, "Port X, RTP")->check(CLI::Range(1, 65535));
-  command->add_option("--y", options->y, "Port Y, RTCP")->check(CLI::Range(1, 65535));
+  command->add_option("--server-address", options->server_addresses, "HOST or HOST:Z; several")
+      ->type_name("HOST");
+  command
+      ->add_option("--agent-address", options->agent_addresses,
+                   "The agents' address or range; several; by default any")
+      ->type_name("RANGE");
+  command->add_option("--x", options->x, "Port X, RTP")
+      ->check(CLI::Range(1, 65535))
+      ->type_name("PORT");
+  command->add_option("--y", options->y, "Port Y, RTCP")
+      ->check(CLI::Range(1, 65535))
+      ->type_name("PORT");
   command->add_option("--z", options->z, "Port Z, the multiplex connection")
-      ->check(CLI::Range(1, 65535));
+      ->check(CLI::Range(1, 65535))
+      ->type_name("PORT");
   add_config_options(*command, options->common);
   command->callback([options, &action] {
     action = [options] {

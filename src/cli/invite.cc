@@ -26,7 +26,8 @@ The token can be used once, until it expires (24 hours by default), and pins thi
 second invitation of the same name withdraws the first.)");
   command->add_option("NAME", options->name, "The agent's name: letters, digits, '.', '_', '-'")
       ->required();
-  command->add_option("--life", options->life, "How long it can be used, such as \"1 h\"");
+  command->add_option("--life", options->life, "How long it can be used, such as \"1 h\"")
+      ->type_name("TIME");
   add_client_options(*command, options->common);
   command->callback([options, &action] {
     action = [options] {

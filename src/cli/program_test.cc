@@ -91,8 +91,9 @@ TEST_F(Program, EveryCommandHasHelpWithAnExample) {
 }
 
 TEST_F(Program, WrongUsageIsTwo) {
-  for (const char* arguments : {"", "nonsense", "invite", "invite a b", "user", "firewall --x 0",
-                                "config default --server --agent", "invite a --life soon"})
+  for (const char* arguments :
+       {"", "nonsense", "invite", "invite a b", "user", "firewall --x 0", "firewall --format ascii",
+        "config default --server --agent", "invite a --life soon"})
     EXPECT_EQ(run(arguments).exit, kUsage) << arguments;
 }
 

@@ -114,7 +114,8 @@ void add_user(CLI::App& app, Action& action) {
 The server keeps digest hashes, never the password. For a domain whose registrations are relayed,
 the user's credentials are those with which the server answers the upstream registrar.)");
   command->add_option("USER", options->user, "NAME or NAME@DOMAIN")->required();
-  command->add_option("--login", options->login, "Name in the digest, if it is another one");
+  command->add_option("--login", options->login, "Name in the digest, if it is another one")
+      ->type_name("NAME");
   command->add_flag("--password-stdin", options->password_stdin,
                     "Read the password from standard input, one line");
   add_client_options(*command, options->common);
