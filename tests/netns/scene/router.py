@@ -6,6 +6,7 @@ what conntrack calls established. It counts what it was given and what it let th
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import ipaddress
 import json
@@ -58,6 +59,11 @@ class Router:
         namespace = self.namespace
         namespace.sysctl("net.ipv4.ip_forward", 1)
         namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
+        # The private network is a switch: what two of its hosts say to each other is no business of
+        # the firewall, which some kernels would ask.
+        for key in ("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"):
+            with contextlib.suppress(FileNotFoundError):
+                namespace.sysctl(key, 0)
         self._port = scene.internet.attach(namespace, "wan", wire)
         namespace.ip(
             "link add lan type bridge", "link set lan up", f"addr add {lan[1]}/{lan.prefixlen} dev lan",
