@@ -30,6 +30,9 @@ class Relay {
   void on_request(ServerId id, const wire::Message& request, const Hop& from, Commands& out);
   void on_ack(const wire::Message& ack, const Hop& from, Commands& out);
   void on_cancel(ServerId id, const wire::Message& cancel, Commands& out);
+  // A terminal has registered from here: its dialogs reach it over this connection, or through this
+  // NAT mapping, from now on.
+  void on_registered(const wire::Message& request, const Hop& from);
   void on_edge_lost(Place place, Commands& out);
   // Ends every call with a BYE to both sides.
   void end_all(Commands& out);

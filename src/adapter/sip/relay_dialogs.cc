@@ -99,6 +99,27 @@ void Relay::refresh_party(Party& party, const wire::Message& message, const Hop&
   party.behind_nat = is_behind_nat(message, hop);
 }
 
+void Relay::on_registered(const wire::Message& request, const Hop& from) {
+  const auto same_contact = [](const wire::Uri& a, const wire::Uri& b) {
+    return a.user == b.user && a.host == b.host && a.port == b.port;
+  };
+  for (const std::string_view value : request.list(HeaderName::Contact)) {
+    const auto contact = wire::NameAddr::parse(value);
+    if (!contact || contact->is_wildcard) continue;
+    for (const auto& [id, dialog] : dialogs_.all()) {
+      for (const PartyPtr& party : dialog->parties) {
+        if (party->hop.place != from.place) continue;
+        const bool moved = is_reliable(party->hop.transport)
+                               ? !stack_.transport.is_open(party->hop.connection)
+                               : party->behind_nat;
+        if (!moved || party->hop.transport != from.transport) continue;
+        const auto target = wire::Uri::parse(party->target);
+        if (target && same_contact(*target, contact->uri)) party->hop = from;
+      }
+    }
+  }
+}
+
 // ---- requests ----
 
 void Relay::on_dialog_request(ServerId id, const wire::Message& request, const Hop& from,

@@ -236,6 +236,11 @@ void Relay::on_success(const ExchangePtr& exchange, Branch& branch, const wire::
       call.state = CallState::Established;
       call.since = out.wall_now();
       call.places[kCallee] = dialog->parties[kCallee]->hop.place;
+      stack_.log.info("call established", {{"call", call.id.value},
+                                           {"from", call.from},
+                                           {"to", call.to},
+                                           {"from_agent", call.places[kCaller].agent.value},
+                                           {"to_agent", call.places[kCallee].agent.value}});
     }
     record(dialog);
   }

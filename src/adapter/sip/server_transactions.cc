@@ -174,6 +174,8 @@ void Transactions::repeat(ServerId id, Commands& out) {
 }
 
 void Transactions::on_final(const ServerPtr& server, int status, Commands& out) {
+  if (server->method == wire::Method::Register && status < 300)
+    user_->on_registered(*server->request, server->from, out);
   server->request.reset();
   const bool reliable = is_reliable(server->from.transport);
   if (server->method != wire::Method::Invite) {

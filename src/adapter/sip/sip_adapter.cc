@@ -125,6 +125,10 @@ void SipAdapter::on_cancel(ServerId id, const wire::Message& cancel, Commands& o
   relay_.on_cancel(id, cancel, out);
 }
 
+void SipAdapter::on_registered(const wire::Message& request, const Hop& from, Commands& /*out*/) {
+  relay_.on_registered(request, from);
+}
+
 void SipAdapter::on_unacknowledged(ServerId /*id*/, Commands& /*out*/) {
   // A final refusal that nobody acknowledges concerns nobody any more.
   counters_.add("unacknowledged");

@@ -80,6 +80,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
                   Commands& out) override;
   void on_ack(const wire::Message& ack, const Hop& from, Commands& out) override;
   void on_cancel(ServerId id, const wire::Message& cancel, Commands& out) override;
+  void on_registered(const wire::Message& request, const Hop& from, Commands& out) override;
   void on_unacknowledged(ServerId id, Commands& out) override;
 
   Config config_;

@@ -45,7 +45,9 @@ class TransactionUser {
   virtual void on_ack(const wire::Message& ack, const Hop& from, Commands& out) = 0;
   // The INVITE `id`, not finally answered yet, is cancelled. The CANCEL has got its 200.
   virtual void on_cancel(ServerId id, const wire::Message& cancel, Commands& out) = 0;
-  // The ACK for our final non-2xx, or for a 2xx, never came (timers H and L).
+  // A REGISTER has got its 2xx: whoever sent it is where it came from.
+  virtual void on_registered(const wire::Message& request, const Hop& from, Commands& out) = 0;
+  // The ACK for our final non-2xx never came (timer H).
   virtual void on_unacknowledged(ServerId id, Commands& out) = 0;
 };
 

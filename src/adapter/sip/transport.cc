@@ -15,6 +15,7 @@ constexpr Duration kSweepEvery = seconds{15};
 constexpr std::size_t kMaxWaiting = std::size_t{256} * 1024;  // octets behind a connection not open
 constexpr std::size_t kMaxDatagram = 65507;                   // UDP over IPv4
 constexpr std::size_t kMaxLearnt = 65536;
+constexpr std::size_t kMaxOwn = 64;
 
 std::uint16_t port_of(const Listening& listening, edge::Transport transport) {
   switch (transport) {
@@ -168,7 +169,11 @@ std::optional<IpAddress> Transport::learnt_local(Place place, const IpAddress& r
 void Transport::learn_local(Place place, const edge::Addresses& addresses) {
   if (addresses.local.ip.is_unspecified()) return;
   // Inside hosts are few; outside, one entry for each stranger is not worth having.
-  if (place.is_outside() || learnt_.size() >= kMaxLearnt) return;
+  if (place.is_outside()) {
+    if (own_outside_.size() < kMaxOwn) own_outside_.insert(addresses.local.ip);
+    return;
+  }
+  if (learnt_.size() >= kMaxLearnt) return;
   learnt_[{place, addresses.remote.ip}] = addresses.local.ip;
 }
 
@@ -176,8 +181,9 @@ bool Transport::is_own_address(Place place, const IpAddress& ip) const {
   for (const auto& [id, listener] : listeners_)
     if (listener.place == place && listener.local.ip == ip && !ip.is_unspecified()) return true;
   if (place.is_outside())
-    return std::find(config_.advertised.begin(), config_.advertised.end(), ip) !=
-           config_.advertised.end();
+    return own_outside_.contains(ip) ||
+           std::find(config_.advertised.begin(), config_.advertised.end(), ip) !=
+               config_.advertised.end();
   for (auto it = learnt_.lower_bound({place, IpAddress{}});
        it != learnt_.end() && it->first.first == place; ++it)
     if (it->second == ip) return true;

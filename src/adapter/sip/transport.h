@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -135,7 +136,8 @@ class Transport {
   std::unordered_map<edge::ConnectionId, std::unique_ptr<Connection>> connections_;
   std::map<std::tuple<Place, edge::Transport, TransportAddress>, edge::ConnectionId> by_remote_;
   std::map<std::pair<Place, IpAddress>, IpAddress> learnt_;  // remote host -> our address to it
-  std::map<Place, std::size_t> count_;                       // connections at each place
+  std::set<IpAddress> own_outside_;     // our own addresses there, as packets name them
+  std::map<Place, std::size_t> count_;  // connections at each place
   bool sweeping_ = false;
 };
 

@@ -36,6 +36,35 @@ TEST(Transport, ReachesATcpPhoneOverTheConnectionThatItOpened) {
   }
 }
 
+TEST(Transport, FollowsAPhoneToTheConnectionThatItRegistersAnew) {
+  World world;
+  Phone& alice = world.phone(kSiteA, "alice", "10.1.1.5:5060");
+  Phone& bob = world.phone(kSiteB, "bob", "10.2.2.6:49152", Transport::Tcp);
+  bob.contact_host = "10.2.2.6:5060";  // where nobody listens
+  const auto enroll = [&] {
+    bob.say(bob.request("REGISTER", "sip:example.com", "<sip:bob@example.com>;tag=1",
+                        "<sip:bob@example.com>", "reg", 1));
+    bob.hear_response(200);
+  };
+  enroll();
+  world.enrol(bob);
+  alice.invite("sip:bob@example.com", alice.sdp());
+  const auto invite = bob.hear_request("INVITE");
+  bob.learn_request(invite);
+  bob.respond(invite, 200, bob.sdp());
+  alice.learn(alice.hear_response(200));
+  alice.ack();
+  bob.hear_request("ACK");
+
+  world.adapter->on_closed(kSiteB, bob.connection, {Errc::Closed, "reset"}, world);
+  bob.connection = {};
+  bob.at.port = 49153;
+  enroll();
+  alice.in_dialog("BYE");
+  bob.respond(bob.hear_request("BYE"), 200);
+  alice.hear_response(200);
+}
+
 TEST(Transport, DialsAPhoneThatIsKnownByItsContactOnly) {
   World world;
   Phone& alice = world.phone(kSiteA, "alice", "10.1.1.5:5060");
