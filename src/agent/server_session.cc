@@ -18,7 +18,13 @@ ServerSession::ServerSession(mux::Multiplex& multiplex, const ServerSessionConte
                       attached_ = false;
                       context_.log.warning("connection to the server lost", {{"why", why.what}});
                     },
-                .on_gone = [this](const Error& why) { context_.on_over(why); }}),
+                .on_gone =
+                    [this](const Error& why) {
+                      // The multiplex ends with this call: nothing may speak to it any more.
+                      control_.set_part(nullptr);
+                      edge_.reset();
+                      context_.on_over(why);
+                    }}),
       slave_(control_) {
   control_.send(
       control::make_hello(context_.modes, edge::kChosenByEdge | 1U, context_.network.wall_now()));
@@ -57,9 +63,11 @@ Result<void> ServerSession::on_welcome(const control::wire::Envelope& message) {
       edge::LocalEdgeOptions{.commander = "server",
                              .advertised = {},
                              .certificates = context_.certificates,
+                             .listen = context_.listen,
                              .first_accepted_id = welcomed_->first_accepted_id},
       slave_);
   slave_.set_edge(*edge_);
+  slave_.set_media_watcher(context_.on_media_event);
   control_.set_part(&slave_);
   context_.on_ready(*welcomed_);
   return {};

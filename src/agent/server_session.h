@@ -31,9 +31,11 @@ struct ServerSessionContext {
   Log& log;
   std::vector<control::Mode> modes;  // offered, best first
   edge::Certificates certificates;
+  std::vector<IpAddress> listen;  // where terminals reach us; empty: on all addresses of this host
   // The server's new certificate for us (PEM), or empty text and why not.
   std::function<void(const std::string& certificate, const std::string& what)> on_certificate;
   std::function<void(const control::Welcomed&)> on_ready;
+  std::function<void(const media::Event&)> on_media_event;  // before the server is told of it
   // The session is over, or this server refuses. Called from inside its handlers: destroy it later.
   std::function<void(const Error& why)> on_over;
 };
@@ -49,6 +51,7 @@ class ServerSession {
   bool attached() const { return attached_; }
   const std::optional<control::Welcomed>& welcomed() const { return welcomed_; }
   const edge::LocalEdge* edge() const { return edge_.get(); }
+  mux::Multiplex& multiplex() { return control_.multiplex(); }
   void request_certificate(const std::string& signing_request);
 
  private:

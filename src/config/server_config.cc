@@ -110,6 +110,10 @@ Schema describe(ServerConfig& config) {
   schema.add("address.allow_private_advertised", config.address.allow_private_advertised,
              "Accept a private advertised address, which only a closed network can reach.");
 
+  schema.add("address.private_destinations", config.address.private_destinations,
+             "Private, loopback or link-local ranges that calls may reach all the same, "
+             "[\"10.20.0.0/16\"]: a PBX on the server's own network. All others are refused.");
+
   schema.section("multiplex", "Port Z, where agents connect (TCP, TLS 1.3).");
   schema.add("multiplex.listen", config.multiplex.listen, "Addresses and ports to listen on.");
   schema.add("multiplex.advertised", config.multiplex.advertised, kPortZ,

@@ -28,6 +28,9 @@ struct ServerConfig {
   struct Address {
     std::vector<IpAddress> advertised;  // at most one of each family; empty: the route's address
     bool allow_private_advertised = false;
+    // Private, loopback and link-local destinations that calls may reach all the same: a PBX or a
+    // provider's gateway on the server's own network.
+    std::vector<IpRange> private_destinations;
   } address;
 
   struct Multiplex {

@@ -17,19 +17,13 @@
 
 #include "base/log.h"
 #include "edge/audit.h"
+#include "edge/certificates.h"
 #include "edge/edge.h"
 #include "edge/policy.h"
 #include "media/plane.h"
 #include "net/network.h"
 
 namespace sallyport::edge {
-
-// TLS that ends at this edge. Names are those of TlsSpec::certificate; "" is the default.
-struct Certificates {
-  std::map<std::string, std::shared_ptr<net::TlsContext>> server;
-  std::shared_ptr<net::TlsContext> client_verifying;  // checks chain and name
-  std::shared_ptr<net::TlsContext> client_trusting;   // encrypts only
-};
 
 struct LocalEdgeOptions {
   std::string commander;  // who gives the commands, for the audit log: "server", an agent's name

@@ -33,12 +33,15 @@ Result<std::unique_ptr<Acceptor>> Acceptor::open(net::Network& network, Random& 
   net::ListenOptions options;
   options.tls = acceptor->settings_.tls;
   options.max_handshakes = acceptor->settings_.max_handshakes;
-  auto listener = network.listen(acceptor->settings_.local, options,
-                                 [self = acceptor.get()](std::unique_ptr<net::Stream> stream) {
-                                   self->on_stream(std::move(stream));
-                                 });
-  if (!listener) return tl::make_unexpected(listener.error());
-  acceptor->listener_ = std::move(*listener);
+  for (const TransportAddress& local : acceptor->settings_.local) {
+    auto listener = network.listen(local, options,
+                                   [self = acceptor.get()](std::unique_ptr<net::Stream> stream) {
+                                     self->on_stream(std::move(stream));
+                                   });
+    if (!listener) return tl::make_unexpected(listener.error());
+    acceptor->listeners_.push_back(std::move(*listener));
+  }
+  if (acceptor->listeners_.empty()) return fail(Errc::BadValue, "no address to listen on");
   return acceptor;
 }
 

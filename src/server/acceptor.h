@@ -51,8 +51,8 @@ class Acceptor {
   };
 
   struct Settings {
-    TransportAddress local;  // port Z
-    net::TlsOptions tls;     // ALPN sallyport/1 and sallyport-join/1, client certificate optional
+    std::vector<TransportAddress> local;  // port Z: at least one, one for each family mostly
+    net::TlsOptions tls;  // ALPN sallyport/1 and sallyport-join/1, client certificate optional
     mux::Multiplex::Settings multiplex;
     std::size_t max_handshakes = 256;  // TLS handshakes under way; more wait in the kernel
     std::size_t max_greeting = 1024;   // connections whose hello has not come; the oldest goes
@@ -88,7 +88,7 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
   ~Acceptor();
 
-  TransportAddress local() const { return listener_->local(); }
+  TransportAddress local() const { return listeners_.front()->local(); }
   mux::Multiplex* find(AgentId agent);
   void for_each(const std::function<void(const SessionView&)>& visit) const;
   std::size_t sessions() const { return sessions_.size(); }
@@ -132,7 +132,7 @@ class Acceptor {
   Settings settings_;
   Observer& observer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for work that was posted
-  std::unique_ptr<net::Listener> listener_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
   Greetings greetings_;  // the oldest first
   std::map<AgentId, Session> sessions_;
   bool stopping_ = false;

@@ -123,7 +123,7 @@ struct Agent : agent::Dialler::Observer {
 class AcceptorTest : public testing::Test {
  protected:
   AcceptorTest() {
-    settings.local = net::kAnyPort;
+    settings.local = {net::kAnyPort};
     net::TlsServerConfig config{.identity = net::TlsIdentity::of(server_cert, server_key),
                                 .alpn = {std::string{mux::kAlpn}, std::string{kJoinAlpn}},
                                 .client_certificate = net::ClientCertificate::Optional};
@@ -135,7 +135,7 @@ class AcceptorTest : public testing::Test {
     auto made = Acceptor::open(network, random, settings, server);
     ASSERT_TRUE(made) << made.error().what;
     acceptor = std::move(*made);
-    settings.local = acceptor->local();  // the same port when it is opened again
+    settings.local = {acceptor->local()};  // the same port when it is opened again
   }
   net::TlsOptions client_tls(std::string_view alpn, bool with_certificate = true) {
     net::TlsClientConfig config;
@@ -152,9 +152,9 @@ class AcceptorTest : public testing::Test {
                                                agent::Dialler::Settings dial_settings = {}) {
     if (dial_settings.servers.empty()) dial_settings.servers = {host_port(relay->local())};
     if (!dial_settings.tls.context) dial_settings.tls = client_tls(mux::kAlpn);
-    auto made = std::make_unique<agent::Dialler>(network, random, dial_settings, of);
-    made->start();
-    return made;
+    auto dialler = std::make_unique<agent::Dialler>(network, random, dial_settings, of);
+    dialler->start();
+    return dialler;
   }
   bool run(const std::function<bool()>& until) { return net::run_until(network, until); }
   void connect() {

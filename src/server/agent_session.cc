@@ -18,6 +18,7 @@ AgentSession::AgentSession(AgentId id, std::string name, mux::Multiplex& multipl
            .on_attached =
                [this](std::uint64_t number) {
                  attached_ = true;
+                 context_.on_attached(id_);
                  context_.log.info("agent connected", {{"agent", name_}, {"connection", number}});
                },
            .on_detached =
@@ -25,17 +26,20 @@ AgentSession::AgentSession(AgentId id, std::string name, mux::Multiplex& multipl
                  attached_ = false;
                  context_.log.warning("agent detached", {{"agent", name_}, {"why", why.what}});
                },
-           .on_gone =
-               [this](const Error& why) {
-                 context_.log.warning("agent gone", {{"agent", name_}, {"why", why.what}});
-                 context_.on_over(id_);
-               }}),
+           .on_gone = [this](const Error& why) { end(why); }}),
       since_(context.clocks.now()) {}
 
 AgentSession::~AgentSession() {
-  if (!remote_) return;
-  context_.brain.detach(Place::inside(id_));
+  if (remote_) context_.brain.detach(Place::inside(id_));
+}
+
+// The multiplex ends with this call: nothing may speak to it any more.
+void AgentSession::end(const Error& why) {
+  context_.log.warning("agent gone", {{"agent", name_}, {"why", why.what}});
   control_.set_part(nullptr);
+  if (remote_) context_.brain.detach(Place::inside(id_));
+  remote_.reset();
+  context_.on_over(id_);
 }
 
 Result<void> AgentSession::on_message(const control::wire::Envelope& message) {

@@ -27,6 +27,8 @@ struct AgentSessionContext {
   control::MediaAddresses media;     // X and Y as agents reach them
   // A new certificate (PEM) for a signing request (PEM), or why not.
   std::function<Result<std::string>(AgentId, const std::string& request)> renew;
+  // A TLS connection was attached: the agent may come from another address now.
+  std::function<void(AgentId)> on_attached;
   // The session is over for good. Called from inside its handlers: destroy it later.
   std::function<void(AgentId)> on_over;
 };
@@ -45,9 +47,10 @@ class AgentSession {
   bool attached() const { return attached_; }
   bool ready() const { return remote_ != nullptr; }  // Hello answered with Welcome
   TimePoint since() const { return since_; }
-  mux::Multiplex& multiplex() { return multiplex_; }
+  const mux::Multiplex& multiplex() const { return multiplex_; }
 
  private:
+  void end(const Error& why);
   Result<void> on_message(const control::wire::Envelope& message);
   Result<void> on_hello(const control::wire::Envelope& message);
 

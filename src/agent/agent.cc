@@ -1,0 +1,296 @@
+#include "agent/agent.h"
+
+#include <boost/json.hpp>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "admin/admin_server.h"
+#include "admin/service_manager.h"
+#include "agent/dialler.h"
+#include "agent/identity.h"
+#include "agent/server_session.h"
+#include "agent/terminal_tls.h"
+#include "base/random.h"
+#include "edge/media_thread.h"
+#include "net/host_network.h"
+#include "net/tls.h"
+
+namespace sallyport::agent {
+namespace {
+
+constexpr Duration kRenewalCheck = std::chrono::hours{1};
+// How long a server may take to show a sign of life when media says that the way to it has changed.
+constexpr Duration kSignOfLife = std::chrono::seconds{1};
+// Between stopping and exiting: the server is told.
+constexpr Duration kFarewell = milliseconds{300};
+
+edge::PolicyRules policy_rules(const config::AgentConfig& config) {
+  edge::PolicyRules rules;
+  rules.reachable = config.policy.terminals;
+  for (const media::PortRange& range : config.policy.listen_ports)
+    for (std::uint32_t port = range.first; port <= range.last; ++port)
+      rules.listen_ports.insert(static_cast<std::uint16_t>(port));
+  rules.protocols = {config.policy.protocols.begin(), config.policy.protocols.end()};
+  rules.max_sockets = config.policy.max_sockets;
+  return rules;
+}
+
+std::unique_ptr<Log> open_log(const config::LogSection& log) {
+  return log.file.empty() ? Log::to_stderr(log.level) : Log::to_file(log.file, log.level);
+}
+
+class Agent final : public Dialler::Observer {
+ public:
+  explicit Agent(const config::AgentConfig& config)
+      : config_(config), log_(open_log(config.log)), policy_(policy_rules(config)) {}
+
+  // Empty: it runs; else what a person needs to know.
+  std::string start();
+  int run() {
+    network_.run();
+    return 0;
+  }
+
+ private:
+  // ---- Dialler::Observer ----
+  void on_session(mux::Multiplex& session) override;
+  void on_refused(const TransportAddress& server, const mux::Refusal& refusal) override;
+  void on_unreachable(const HostPort& server, const Error& why) override;
+
+  std::string start_dialler();
+  void on_ready(const control::Welcomed& welcomed);
+  void on_media_event(const media::Event& event);
+  void check_renewal();
+  void on_certificate(const std::string& certificate, const std::string& what);
+  void stop();
+  boost::json::object status() const;
+
+  config::AgentConfig config_;
+  std::unique_ptr<Log> log_;
+  net::HostNetwork network_;
+  SystemRandom random_;
+  std::optional<Identity> identity_;
+  std::optional<Renewal> renewal_;
+  std::shared_ptr<net::TlsContext> tls_;
+  edge::Policy policy_;
+  std::unique_ptr<edge::Audit> audit_;
+  std::unique_ptr<edge::MediaThread> media_;
+  std::optional<ServerSessionContext> context_;
+  std::unique_ptr<ServerSession> session_;
+  std::unique_ptr<Dialler> dialler_;
+  std::unique_ptr<admin::AdminServer> admin_;
+  std::unique_ptr<admin::ServiceManager> service_;
+  std::unique_ptr<net::Timer> renewal_timer_, stop_timer_, life_timer_;
+  bool awaiting_life_ = false;
+  std::string last_problem_;
+};
+
+std::string Agent::start() {
+  auto identity = load_identity(config_.state_dir);
+  if (!identity) {
+    if (identity.error().code == Errc::NotFound)
+      return "this agent has not joined a server yet: run `sallyport join TOKEN` with the token "
+             "that "
+             "`sallyport invite NAME` prints on the server";
+    return "cannot read " + identity_file(config_.state_dir) + ": " +
+           std::string{identity.error().what};
+  }
+  identity_ = std::move(*identity);
+
+  auto audit = edge::Audit::open(config_.audit_file(), [this] { return network_.wall_now(); });
+  if (!audit) return config_.audit_file() + ": " + std::string{audit.error().what};
+  audit_ = std::move(*audit);
+
+  auto media = edge::MediaThread::start(
+      {.server_sockets = {}, .ports = config_.media.range, .quarantine = config_.media.quarantine},
+      [this](std::function<void()> work) { network_.post(std::move(work)); });
+  if (!media) return "media ports: " + std::string{media.error().what};
+  media_ = std::move(*media);
+
+  auto certificates = terminal_certificates(config_, *identity_, random_, network_.wall_now());
+  if (!certificates) return "TLS towards terminals: " + std::string{certificates.error().what};
+
+  std::vector<control::Mode> modes;
+  for (const config::Mode mode : config_.modes)
+    if (mode == config::Mode::ServerMaster) modes.push_back(control::Mode::ServerMaster);
+  context_.emplace(ServerSessionContext{
+      .network = network_,
+      .plane = *media_,
+      .policy = policy_,
+      .audit = *audit_,
+      .log = *log_,
+      .modes = std::move(modes),
+      .certificates = std::move(*certificates),
+      .listen = config_.terminals.listen,
+      .on_certificate = [this](const std::string& c,
+                               const std::string& w) { on_certificate(c, w); },
+      .on_ready = [this](const control::Welcomed& welcomed) { on_ready(welcomed); },
+      .on_media_event = [this](const media::Event& event) { on_media_event(event); },
+      .on_over = [this](const Error& why) { last_problem_ = std::string{why.what}; }});
+
+  service_ = std::make_unique<admin::ServiceManager>(network_);
+  admin_ = std::make_unique<admin::AdminServer>(network_, *log_);
+  admin_->add("status", [this](const boost::json::object&, const admin::Reply& reply) {
+    reply.ok(status());
+  });
+  if (const auto listening = admin_->listen(network_, config_.admin_socket); !listening)
+    return config_.admin_socket + ": " + std::string{listening.error().what};
+
+  network_.on_signals({SIGTERM, SIGINT}, [this](int) { stop(); });
+  renewal_timer_ = network_.make_timer();
+  stop_timer_ = network_.make_timer();
+  life_timer_ = network_.make_timer();
+  return start_dialler();
+}
+
+std::string Agent::start_dialler() {
+  auto tls = net::TlsContext::client({.identity = identity_->tls(),
+                                      .alpn = {std::string{mux::kAlpn}},
+                                      .verify = net::VerifyServer::Pin,
+                                      .pins = {identity_->pin}});
+  if (!tls) return "certificate: " + std::string{tls.error().what};
+  tls_ = std::move(*tls);
+  Dialler::Settings settings{.servers = config_.multiplex.servers.empty()
+                                            ? identity_->site.servers
+                                            : config_.multiplex.servers,
+                             .tls = {.context = tls_, .server_name = {}},
+                             .multiplex = {},
+                             .answer_timeout = config_.multiplex.dial_timeout,
+                             .first_wait = config_.multiplex.backoff_first,
+                             .longest_wait = config_.multiplex.backoff_max};
+  settings.multiplex.max_unacknowledged = config_.session.replay.octets;
+  settings.multiplex.dead_after =
+      std::chrono::duration_cast<milliseconds>(config_.session.dead_after);
+  settings.multiplex.life = std::chrono::duration_cast<milliseconds>(config_.session.detached_for);
+  dialler_ = std::make_unique<Dialler>(network_, random_, std::move(settings), *this);
+  network_.watch_routes([this] {
+    dialler_->path_changed();
+    media_->path_changed();
+  });
+  log_->info("agent starts", {{"agent", identity_->name}, {"version", SALLYPORT_VERSION}});
+  dialler_->start();
+  check_renewal();
+  return {};
+}
+
+// ---- The session ----
+
+void Agent::on_session(mux::Multiplex& session) {
+  session_ = std::make_unique<ServerSession>(session, *context_);
+}
+
+void Agent::on_ready(const control::Welcomed& welcomed) {
+  last_problem_.clear();
+  log_->info("agent ready", {{"agent", identity_->name},
+                             {"mode", control::name(welcomed.mode)},
+                             {"server", welcomed.server_software},
+                             {"x", welcomed.media.rtp.front().to_string()},
+                             {"y", welcomed.media.rtcp.front().to_string()}});
+  service_->ready("connected as " + identity_->name);
+}
+
+void Agent::on_refused(const TransportAddress& server, const mux::Refusal& refusal) {
+  last_problem_ = server.to_string() + " refuses: " + refusal.text;
+  log_->error(
+      "refused by the server",
+      {{"server", server.to_string()}, {"code", mux::name(refusal.code)}, {"why", refusal.text}});
+  service_->status(last_problem_);
+}
+
+void Agent::on_unreachable(const HostPort& server, const Error& why) {
+  last_problem_ = server.to_string() + ": " + std::string{why.what};
+  log_->warning("server not reached", {{"server", server.to_string()}, {"why", why.what}});
+  service_->status(last_problem_);
+}
+
+// A flow that has gone silent may only be a party that listens. But it may be that the NAT has lost
+// or changed its mapping, and with it the one of the multiplex connection, which would be noticed
+// by nobody for its dead time. A ping tells the two apart.
+void Agent::on_media_event(const media::Event& event) {
+  if (event.kind != media::EventKind::Silent && event.kind != media::EventKind::Unconfirmed) return;
+  if (awaiting_life_ || !session_ || !session_->attached()) return;
+  awaiting_life_ = true;
+  const TimePoint asked = network_.now();
+  session_->multiplex().probe(asked);
+  life_timer_->start(asked + kSignOfLife, [this, asked] {
+    awaiting_life_ = false;
+    if (session_ && session_->attached() && session_->multiplex().last_heard() < asked)
+      dialler_->path_changed();
+  });
+}
+
+// ---- The certificate ----
+
+void Agent::check_renewal() {
+  if (needs_renewal(*identity_, network_.wall_now()) && session_ && session_->ready()) {
+    if (auto renewal = begin_renewal(*identity_)) {
+      renewal_ = std::move(*renewal);
+      session_->request_certificate(renewal_->signing_request);
+    }
+  }
+  renewal_timer_->start(network_.now() + kRenewalCheck, [this] { check_renewal(); });
+}
+
+void Agent::on_certificate(const std::string& certificate, const std::string& what) {
+  if (!renewal_) return;
+  const auto renewal = *std::exchange(renewal_, std::nullopt);
+  if (certificate.empty()) return log_->error("certificate not renewed", {{"why", what}});
+  const auto done = finish_renewal(config_.state_dir, *identity_, renewal, certificate);
+  if (!done) return log_->error("certificate not renewed", {{"why", done.error().what}});
+  // The connection that exists goes on; the next one shows the new certificate.
+  (void)tls_->replace_identity(identity_->tls());
+  log_->info("certificate renewed", {{"agent", identity_->name}});
+}
+
+// ---- The end, and how it does ----
+
+void Agent::stop() {
+  log_->info("agent stops", {{"agent", identity_->name}});
+  if (dialler_) dialler_->stop(mux::CloseCode::Stopping);
+  stop_timer_->start(network_.now() + kFarewell, [this] { network_.stop(); });
+}
+
+boost::json::object Agent::status() const {
+  boost::json::object out{{"agent", identity_->name}, {"version", SALLYPORT_VERSION}};
+  const bool ready = session_ && session_->ready();
+  out["state"] = !ready ? "connecting" : session_->attached() ? "connected" : "reconnecting";
+  const auto server = dialler_->server();
+  out["server"] = server ? boost::json::value{server->to_string()} : boost::json::value{};
+  if (!last_problem_.empty()) out["problem"] = last_problem_;
+  if (ready) {
+    const control::Welcomed& welcomed = *session_->welcomed();
+    out["mode"] = control::name(welcomed.mode);
+    out["media"] = boost::json::object{{"x", welcomed.media.rtp.front().to_string()},
+                                       {"y", welcomed.media.rtcp.front().to_string()},
+                                       {"carriage", "bound"},
+                                       {"encrypted", false}};
+    if (const auto* edge = session_->edge()) {
+      out["sockets"] = edge->sockets();
+      out["commands_refused"] = edge->counts().refused;
+      out["datagrams_refused"] = edge->counts().datagrams_refused;
+    }
+    if (const auto trip = session_->multiplex().round_trip())
+      out["round_trip_ms"] = std::chrono::duration<double, std::milli>(*trip).count();
+  }
+  out["certificate_ends"] =
+      std::chrono::system_clock::to_time_t(identity_->certificate.validity().not_after);
+  out["audit_lost"] = audit_->lost();
+  return out;
+}
+
+}  // namespace
+
+int run(const config::AgentConfig& config) {
+  Agent agent{config};
+  if (const std::string problem = agent.start(); !problem.empty()) {
+    std::fprintf(stderr, "sallyport agent: %s\n", problem.c_str());
+    return 1;
+  }
+  return agent.run();
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,182 @@
+#include "server/sip_service.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "brain/secrets.h"
+
+namespace sallyport::server {
+namespace {
+
+namespace sip = adapter::sip;
+
+void add_unique(std::vector<IpAddress>& to, const IpAddress& ip) {
+  if (std::find(to.begin(), to.end(), ip) == to.end()) to.push_back(ip);
+}
+
+sip::Config adapter_config(const config::ServerConfig& config, const std::string& default_domain,
+                           const std::vector<IpAddress>& advertised) {
+  sip::Config out;
+  out.inside = {.udp = config.sip.inside_udp,
+                .tcp = config.sip.inside_tcp,
+                .tls = config.sip.inside_tls,
+                .addresses = {IpAddress::any_v4(), IpAddress::any_v6()},
+                .certificate = {}};
+  out.outside = {.udp = 0, .tcp = 0, .tls = 0, .addresses = {}, .certificate = {}};
+  for (const config::ListenAddress& each : config.sip.listen) {
+    add_unique(out.outside.addresses, each.address.ip);
+    switch (each.transport) {
+      case edge::Transport::Udp:
+        out.outside.udp = each.address.port;
+        break;
+      case edge::Transport::Tcp:
+        out.outside.tcp = each.address.port;
+        break;
+      case edge::Transport::Tls:
+        out.outside.tls = each.address.port;
+        break;
+    }
+  }
+  out.advertised = advertised;
+  out.domain = default_domain;
+  out.max_calls = config.limits.calls;
+  return out;
+}
+
+brain::Upstream upstream_of(const HostPort& target, edge::Transport transport) {
+  return {.host = target.host, .port = target.port, .transport = transport, .place = {}};
+}
+
+sip::RegistrationConfig registration_config(const config::ServerConfig& config,
+                                            const std::string& default_domain) {
+  sip::RegistrationConfig out;
+  out.default_domain = default_domain;
+  out.domains = config.sip.domains;
+  for (const auto& [domain, relay] : config.sip.relay) {
+    sip::RelayDomain relayed{
+        .domain = domain, .upstreams = {}, .holds_credentials = relay.holds_credentials};
+    if (!relay.registrar.host.empty())
+      relayed.upstreams.push_back(upstream_of(relay.registrar, relay.transport));
+    out.relays.push_back(std::move(relayed));
+  }
+  const bool relayed = config.sip.relay.contains(default_domain);
+  if (!relayed &&
+      std::find(out.domains.begin(), out.domains.end(), default_domain) == out.domains.end())
+    out.domains.push_back(default_domain);
+  out.min_expires = std::chrono::duration_cast<seconds>(config.sip.min_expires);
+  out.max_expires = std::chrono::duration_cast<seconds>(config.sip.max_expires);
+  out.default_expires = std::min(out.default_expires, out.max_expires);
+  return out;
+}
+
+brain::Routing::Config routing_config(const config::ServerConfig& config) {
+  brain::Routing::Config out;
+  for (const config::ServerConfig::Sip::Route& route : config.sip.routes)
+    out.routes.push_back({.domain = route.domain,
+                          .prefix = route.prefix,
+                          .upstream = upstream_of(route.target, route.transport)});
+  out.allow_dns = config.sip.dns_routing;
+  return out;
+}
+
+std::int64_t unix_time(WallTime time) { return std::chrono::system_clock::to_time_t(time); }
+
+}  // namespace
+
+Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig& config,
+                                                     const std::vector<IpAddress>& advertised,
+                                                     brain::SqliteStore& store, Random& random,
+                                                     Log& log, WallTime now) {
+  std::unique_ptr<SipService> service{new SipService};
+  service->default_domain_ = config.default_domain();
+  if (service->default_domain_.empty() && !advertised.empty())
+    service->default_domain_ = advertised.front().to_string();
+
+  auto users = brain::SqliteUsers::open(store);
+  if (!users) return tl::make_unexpected(users.error());
+  service->users_ = std::move(*users);
+
+  brain::RegistrationLimits limits;
+  limits.bindings_an_identity = config.limits.contacts_per_identity;
+  limits.identities_a_place = config.limits.registrations_per_agent;
+  limits.bindings = config.limits.registrations;
+  auto registrations = brain::SqliteRegistrations::open(store, limits, now, log);
+  if (!registrations) return tl::make_unexpected(registrations.error());
+  service->registrations_ = std::move(*registrations);
+
+  const auto nonces =
+      brain::secret<std::tuple_size_v<sip::Authenticator::Secret>>(store, "sip-nonces", random);
+  if (!nonces) return tl::make_unexpected(nonces.error());
+  const auto gruus = brain::secret<std::tuple_size_v<sip::Gruu::Key>>(store, "sip-gruus", random);
+  if (!gruus) return tl::make_unexpected(gruus.error());
+
+  service->routes_ = std::make_unique<brain::Routing>(routing_config(config));
+  service->registrar_ = std::make_unique<sip::RegistrationService>(
+      registration_config(config, service->default_domain_), *service->registrations_,
+      *service->users_, sip::RegistrationService::Secrets{.nonces = *nonces, .gruus = *gruus});
+  service->routing_ = std::make_unique<sip::ServerRouting>(
+      service->registrar_->config(), service->registrar_->domains(), service->registrar_->gruu(),
+      *service->registrations_, *service->users_, *service->routes_, random);
+  service->owned_adapter_ = std::make_unique<sip::SipAdapter>(
+      adapter_config(config, service->default_domain_, advertised), *service->registrar_,
+      *service->routing_, random, log);
+  service->adapter_ = service->owned_adapter_.get();
+  return service;
+}
+
+std::unique_ptr<adapter::Adapter> SipService::take_adapter() { return std::move(owned_adapter_); }
+
+void SipService::hide(AgentId agent, const IpAddress& address) {
+  adapter_->hide_addresses(adapter::Place::inside(agent), {address});
+}
+
+boost::json::array SipService::calls(const NameOf& name_of) const {
+  boost::json::array out;
+  for (const sip::CallInfo& call : adapter_->calls()) {
+    boost::json::object each{{"id", std::to_string(call.id.value)},
+                             {"protocol", "sip"},
+                             {"state", name(call.state)},
+                             {"from", call.from},
+                             {"to", call.to},
+                             {"since", unix_time(call.since)}};
+    boost::json::array legs;
+    for (std::size_t side = 0; side < call.places.size(); ++side) {
+      boost::json::object leg{{"place", name_of(call.places[side])}};
+      boost::json::array streams;
+      for (const auto& ends : call.media[side]) {
+        boost::json::array ours;
+        for (const TransportAddress& address : ends.ours) ours.emplace_back(address.to_string());
+        boost::json::object stream{
+            {"ours", std::move(ours)}, {"carriage", "bound"}, {"encrypted", false}};
+        if (ends.theirs.port != 0) stream["theirs"] = ends.theirs.to_string();
+        streams.push_back(std::move(stream));
+      }
+      leg["media"] = std::move(streams);
+      legs.push_back(std::move(leg));
+    }
+    each["legs"] = std::move(legs);
+    out.push_back(std::move(each));
+  }
+  return out;
+}
+
+boost::json::array SipService::registrations(const NameOf& name_of, WallTime now) const {
+  boost::json::array out;
+  for (const brain::Binding& binding : registrations_->all(now))
+    out.push_back(boost::json::object{{"identity", binding.identity},
+                                      {"place", name_of(binding.place)},
+                                      {"contact", binding.contact},
+                                      {"address", binding.address.to_string()},
+                                      {"transport", sip::name(binding.transport)},
+                                      {"expires", unix_time(binding.expires)},
+                                      {"details", binding.details}});
+  return out;
+}
+
+boost::json::object SipService::counters() const {
+  boost::json::object out;
+  for (const auto& [name, count] : adapter_->counters().all()) out[name] = count;
+  return out;
+}
+
+}  // namespace sallyport::server

@@ -1,0 +1,61 @@
+// SIP as this server runs it: the adapter, and what it is given to work with (registrar, relay of
+// registrations, routing), made from the configuration. Also what people ask about it: calls,
+// registrations, users. Owned by the server; brain's thread.
+#pragma once
+
+#include <boost/json.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapter/sip/registration_service.h"
+#include "adapter/sip/server_routing.h"
+#include "adapter/sip/sip_adapter.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "brain/routing.h"
+#include "brain/sqlite_registrations.h"
+#include "brain/sqlite_store.h"
+#include "brain/users.h"
+#include "config/server_config.h"
+
+namespace sallyport::server {
+
+class SipService {
+ public:
+  // Names an agent, for people.
+  using NameOf = std::function<std::string(adapter::Place)>;
+
+  // `advertised`: as destinations see this server. Store, random and log outlive it.
+  static Result<std::unique_ptr<SipService>> make(const config::ServerConfig& config,
+                                                  const std::vector<IpAddress>& advertised,
+                                                  brain::SqliteStore& store, Random& random,
+                                                  Log& log, WallTime now);
+
+  // The adapter; the brain takes it, and this keeps a view of it.
+  std::unique_ptr<adapter::Adapter> take_adapter();
+  adapter::sip::SipAdapter& adapter() { return *adapter_; }
+  // An agent's network shows this address to the server: it is never shown to a destination.
+  void hide(AgentId agent, const IpAddress& address);
+
+  boost::json::array calls(const NameOf& name_of) const;
+  boost::json::array registrations(const NameOf& name_of, WallTime now) const;
+  boost::json::object counters() const;
+
+  brain::Users& users() { return *users_; }
+  const std::string& default_domain() const { return default_domain_; }
+
+ private:
+  SipService() = default;
+
+  std::string default_domain_;
+  std::unique_ptr<brain::SqliteUsers> users_;
+  std::unique_ptr<brain::SqliteRegistrations> registrations_;
+  std::unique_ptr<brain::Routing> routes_;
+  std::unique_ptr<adapter::sip::RegistrationService> registrar_;
+  std::unique_ptr<adapter::sip::ServerRouting> routing_;
+  std::unique_ptr<adapter::sip::SipAdapter> owned_adapter_;
+  adapter::sip::SipAdapter* adapter_ = nullptr;
+};
+
+}  // namespace sallyport::server

@@ -1,0 +1,177 @@
+#include "system.h"
+
+#include <utility>
+
+namespace sallyport::sim {
+namespace {
+
+using adapter::Place;
+
+class NoUsers final : public brain::Users {
+ public:
+  std::optional<brain::User> find(std::string_view, std::string_view) const override { return {}; }
+  std::optional<brain::User> find_login(std::string_view, std::string_view, bool) const override {
+    return {};
+  }
+  Result<void> add(const brain::User&) override { return fail(Errc::Unsupported, "no users"); }
+  Result<void> remove(std::string_view, std::string_view) override {
+    return fail(Errc::NotFound, "no users");
+  }
+  std::vector<brain::User> list() const override { return {}; }
+};
+
+std::vector<TransportAddress> server_sockets(std::uint16_t y) {
+  std::vector<TransportAddress> out{{kServer, kX}};
+  if (y != kX) out.push_back({kServer, y});
+  return out;
+}
+
+control::ControlSession::Handler no_housekeeping() {
+  return {.on_message = [](const auto&) { return Result<void>{}; },
+          .on_attached = {},
+          .on_detached = {},
+          .on_gone = [](const Error&) {}};
+}
+
+}  // namespace
+
+SimHost::SimHost(World& world, RealmId realm, const IpAddress& address, edge::PolicyRules rules,
+                 const std::vector<TransportAddress>& sockets)
+    : network(world, realm, address),
+      plane(network, {30000, 39999}, sockets),
+      policy(std::move(rules)) {}
+
+System::Agent::Agent(System& system, std::size_t index, RealmId its_realm)
+    : realm(its_realm),
+      host(system.world, realm, kAgent, edge::Policy::inside_default(), {}),
+      pair({}, index + 1),
+      at_agent(pair.dialling, system.world, no_housekeeping()),
+      at_server(pair.accepting, system.world, no_housekeeping()) {}
+
+System::System(BrainAt brain_at, std::size_t agents, const NatSettings& nat, std::uint16_t y,
+               std::uint64_t seed)
+    : world(seed), brain_at_(brain_at), y_(y), users_(std::make_unique<NoUsers>()) {
+  server_ = std::make_unique<SimHost>(world, kPublic, kServer, edge::Policy::outside_default({}),
+                                      server_sockets(y));
+  start_brain();
+  for (std::size_t i = 0; i < agents; ++i) {
+    NatSettings its_nat = nat;
+    auto octets = Reader{nat.public_address.octets()}.array<4>();
+    octets[3] = static_cast<std::uint8_t>(octets[3] + i);
+    its_nat.public_address = IpAddress::v4(octets);
+    agents_.push_back(std::make_unique<Agent>(*this, i, world.add_site(its_nat)));
+    attach(i);
+  }
+  pump();
+  world.run_for(milliseconds{100});
+}
+
+System::~System() {
+  // Edges tell the brain nothing any more, and the brain has none to tell.
+  for (auto& agent : agents_) {
+    agent->local.reset();
+    agent->at_server_edge.reset();
+  }
+  outside_.reset();
+}
+
+void System::start_brain() {
+  brain_ = std::make_unique<brain::Brain>(
+      world, world.random(), *log_,
+      brain::MediaPathsOptions{.rtp = {{kServer, kX}}, .rtcp = {{kServer, y_}}}, [] {});
+  registrar_ = std::make_unique<adapter::sip::RegistrationService>(
+      adapter::sip::RegistrationConfig{.default_domain = "example.org",
+                                       .domains = {"example.org"},
+                                       .relays = {},
+                                       .authenticate = false},
+      registrations_, *users_, adapter::sip::RegistrationService::Secrets{});
+  routing_ = std::make_unique<adapter::sip::ServerRouting>(
+      registrar_->config(), registrar_->domains(), registrar_->gruu(), registrations_, *users_,
+      routes_, world.random());
+  adapter::sip::Config config;
+  config.inside.tls = 0;
+  config.outside.tls = 0;
+  config.outside.tcp = 0;
+  config.inside.tcp = 0;
+  config.advertised = {kServer};
+  config.domain = "example.org";
+  auto adapter = std::make_unique<adapter::sip::SipAdapter>(config, *registrar_, *routing_,
+                                                            world.random(), *log_);
+  sip_ = adapter.get();
+  brain_->add(std::move(adapter));
+  if (brain_at_ == BrainAt::Agent) return;  // its outside edge comes with the agent's session
+  outside_ = std::make_unique<edge::LocalEdge>(
+      server_->network, server_->plane, server_->policy, *audit_, *log_,
+      edge::LocalEdgeOptions{.commander = "brain", .advertised = {}, .certificates = {}},
+      brain_->observer(Place::outside()));
+  brain_->attach(Place::outside(), "outside", *outside_);
+}
+
+void System::attach(std::size_t index) {
+  Agent& agent = *agents_[index];
+  const AgentId id{static_cast<std::uint32_t>(index + 1)};
+  const Place inside = Place::inside(id);
+  const edge::LocalEdgeOptions options{
+      .commander = "brain",
+      .advertised = {},
+      .certificates = {},
+      .first_accepted_id = edge::kChosenByEdge | std::uint64_t{id.value} << 32U | 1U};
+  (void)agent.pair.connect();
+  const auto local_edge = [&](SimHost& host, edge::Observer& observer) {
+    return std::make_unique<edge::LocalEdge>(host.network, host.plane, host.policy, *audit_, *log_,
+                                             options, observer);
+  };
+  if (brain_at_ == BrainAt::Server) {
+    agent.slave = std::make_unique<control::Slave>(agent.at_agent);
+    agent.local = local_edge(agent.host, *agent.slave);
+    agent.slave->set_edge(*agent.local);
+    agent.at_agent.set_part(agent.slave.get());
+    agent.remote = std::make_unique<edge::RemoteEdge>(agent.at_server, brain_->observer(inside));
+    agent.at_server.set_part(agent.remote.get());
+    brain_->attach(inside, "agent", *agent.remote);
+    return;
+  }
+  agent.slave = std::make_unique<control::Slave>(agent.at_server);
+  agent.at_server_edge = local_edge(*server_, *agent.slave);
+  agent.slave->set_edge(*agent.at_server_edge);
+  agent.at_server.set_part(agent.slave.get());
+  agent.remote =
+      std::make_unique<edge::RemoteEdge>(agent.at_agent, brain_->observer(Place::outside()));
+  agent.at_agent.set_part(agent.remote.get());
+  agent.local = local_edge(agent.host, brain_->observer(inside));
+  brain_->attach(Place::outside(), "outside", *agent.remote);
+  brain_->attach(inside, "agent", *agent.local);
+}
+
+// Carries octets and runs timers once every millisecond.
+void System::pump() {
+  for (auto& agent : agents_) {
+    agent->pair.now = world.now();
+    agent->pair.dialling.on_time(world.now());
+    agent->pair.accepting.on_time(world.now());
+    agent->pair.run();
+  }
+  brain_->on_time();
+  world.after(milliseconds{1}, [this] { pump(); });
+}
+
+std::unique_ptr<SimPhone> System::phone(std::size_t agent, const std::string& user,
+                                        const std::string& host) {
+  return std::make_unique<SimPhone>(world, site(agent),
+                                    TransportAddress{*IpAddress::parse(host), kSip}, user,
+                                    "example.org", TransportAddress{kAgent, kSip});
+}
+
+std::unique_ptr<SimPhone> System::public_phone(const std::string& user,
+                                               const std::string& address) {
+  return std::make_unique<SimPhone>(world, kPublic,
+                                    TransportAddress{*IpAddress::parse(address), kSip}, user,
+                                    "elsewhere.example", TransportAddress{kServer, kSip});
+}
+
+void System::break_multiplex(std::size_t agent, Duration away) {
+  agents_[agent]->pair.break_connection();
+  world.after(away, [this, agent] { (void)agents_[agent]->pair.connect(); });
+}
+
+}  // namespace sallyport::sim

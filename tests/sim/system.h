@@ -1,0 +1,97 @@
+// Sallyport whole, in virtual time: a server in the public network, agents behind NATs, the brain
+// at the server or at the agent, and everything between them that the product has but the TLS
+// connection (whose octets mux::TestPair carries, and whose breaks it makes).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapter/sip/registration_service.h"
+#include "adapter/sip/server_routing.h"
+#include "adapter/sip/sip_adapter.h"
+#include "brain/brain.h"
+#include "brain/memory_registrations.h"
+#include "brain/routing.h"
+#include "control/slave.h"
+#include "edge/local_edge.h"
+#include "edge/remote_edge.h"
+#include "mux/test_pair.h"
+#include "sim_network.h"
+#include "sim_phone.h"
+#include "sim_plane.h"
+
+namespace sallyport::sim {
+
+enum class BrainAt { Server, Agent };
+
+inline const IpAddress kServer = *IpAddress::parse("203.0.113.1");
+inline const IpAddress kAgent = *IpAddress::parse("10.1.1.1");  // in every site
+constexpr std::uint16_t kX = 2776;
+constexpr std::uint16_t kSip = 5060;
+
+// One host of ours: sockets, media plane, policy.
+struct SimHost {
+  SimHost(World& world, RealmId realm, const IpAddress& address, edge::PolicyRules rules,
+          const std::vector<TransportAddress>& server_sockets);
+  SimNetwork network;
+  SimPlane plane;
+  edge::Policy policy;
+};
+
+class System {
+ public:
+  // `y`: kX for one-port mode.
+  System(BrainAt brain_at, std::size_t agents, const NatSettings& nat, std::uint16_t y = kX + 1,
+         std::uint64_t seed = 1);
+  ~System();
+
+  World world;
+  RealmId site(std::size_t agent) const { return agents_[agent]->realm; }
+  // A phone at 10.1.1.2 (or another host) of that agent's site, told to use the agent.
+  std::unique_ptr<SimPhone> phone(std::size_t agent, const std::string& user,
+                                  const std::string& host = "10.1.1.2");
+  // A phone in the public network that calls by way of the server.
+  std::unique_ptr<SimPhone> public_phone(const std::string& user, const std::string& address);
+
+  // The multiplex connection breaks; it is dialled again after `away`.
+  void break_multiplex(std::size_t agent, Duration away);
+  SimPlane& server_plane() { return server_->plane; }
+  SimPlane& agent_plane(std::size_t agent) { return agents_[agent]->host.plane; }
+  adapter::sip::SipAdapter& sip() { return *sip_; }
+
+ private:
+  struct Agent {
+    Agent(System& system, std::size_t index, RealmId its_realm);
+    RealmId realm;
+    SimHost host;
+    mux::TestPair pair;
+    control::ControlSession at_agent, at_server;
+    std::unique_ptr<control::Slave> slave;
+    std::unique_ptr<edge::LocalEdge> local;           // the agent's sockets
+    std::unique_ptr<edge::LocalEdge> at_server_edge;  // brain at the agent: the server's sockets
+    std::unique_ptr<edge::RemoteEdge> remote;
+    bool broken = false;
+  };
+
+  void start_brain();
+  void attach(std::size_t index);
+  void pump();
+
+  BrainAt brain_at_;
+  std::unique_ptr<Log> log_ = Log::silent();
+  std::unique_ptr<edge::Audit> audit_ = edge::Audit::none();
+  std::unique_ptr<SimHost> server_;
+  std::uint16_t y_;
+  brain::MemoryRegistrations registrations_;
+  std::unique_ptr<brain::Users> users_;
+  brain::Routing routes_{{.routes = {}, .allow_dns = true}};
+  std::unique_ptr<adapter::sip::RegistrationService> registrar_;
+  std::unique_ptr<adapter::sip::ServerRouting> routing_;
+  adapter::sip::SipAdapter* sip_ = nullptr;
+  std::unique_ptr<brain::Brain> brain_;
+  std::unique_ptr<edge::LocalEdge> outside_;
+  std::vector<std::unique_ptr<Agent>> agents_;
+};
+
+}  // namespace sallyport::sim
