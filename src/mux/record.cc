@@ -16,10 +16,10 @@ std::uint64_t to_milliseconds(WallTime time) {
       std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count());
 }
 
-// A time so far away that it does not fit is not a time.
+// WallTime counts nanoseconds and ends in the year 2262: what does not fit it is not a time.
 Result<WallTime> from_milliseconds(std::uint64_t count, std::size_t offset) {
-  constexpr std::uint64_t kYear9999 = 253402300800000;
-  if (count > kYear9999) return fail(Errc::BadValue, "time", offset);
+  constexpr std::uint64_t kYear2200 = 7258118400000;
+  if (count > kYear2200) return fail(Errc::BadValue, "time", offset);
   return WallTime{} + milliseconds{static_cast<std::int64_t>(count)};
 }
 

@@ -92,6 +92,15 @@ TEST(Record, RefusesValuesThatCannotBe) {
   EXPECT_FALSE(parse_close(Buffer(2 + kMaxText + 1, 'x')));
 }
 
+TEST(Record, RefusesTimesThatNoClockHolds) {
+  Buffer refuse = kRefuse;
+  const std::size_t time_at = kRecordHeaderSize + 8;
+  for (std::size_t i = 0; i < 8; ++i) refuse[time_at + i] = i < 2 ? 0x00 : 0xff;
+  EXPECT_FALSE(parse_refusal(Bytes{refuse}.subspan(kRecordHeaderSize)));
+  refuse[time_at + 2] = 0x00;  // 2^40 ms: the year 2004
+  EXPECT_TRUE(parse_refusal(Bytes{refuse}.subspan(kRecordHeaderSize)));
+}
+
 TEST(Record, TextsAreShortenedRatherThanRefusedByTheFarSide) {
   const Buffer record = encoded(Close{.code = CloseCode::Normal, .text = std::string(5000, 'x')});
   const auto close = parse_close(Bytes{record}.subspan(kRecordHeaderSize));
