@@ -15,10 +15,7 @@ namespace sallyport::brain {
 
 class SqliteJournal final : public adapter::sip::Journal {
  public:
-  struct Leg {
-    adapter::sip::Hop to;  // without its connection, which is gone
-    std::string bye;
-  };
+  using Leg = adapter::sip::Journal::LeftOver;
 
   // What earlier lives of this process left over is read; what was found a day ago and nobody
   // came back for is forgotten: a terminal ends such a call by itself. `store` must outlive it.
@@ -26,7 +23,7 @@ class SqliteJournal final : public adapter::sip::Journal {
 
   // The legs of earlier lives at that place, to be ended now that its edge is there. They are
   // forgotten with this: a BYE that is not heard is answered 481 or by the session timer.
-  std::vector<Leg> take_left_over(adapter::Place place);
+  std::vector<Leg> take_left_over(adapter::Place place) override;
   std::size_t left_over() const { return left_over_.size(); }
 
   void on_leg(adapter::sip::CallId call, adapter::sip::Side side, const adapter::sip::Hop& to,

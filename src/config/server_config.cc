@@ -61,6 +61,10 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
              "Shortest registration; a shorter one is answered with 423.");
   schema.add("sip.max_expires", sip.max_expires, seconds{60}, std::chrono::hours{24 * 7},
              "Longest registration; a longer one is cut to this.");
+  schema.add("sip.digests", sip.digests,
+             "Digest algorithms offered to terminals, the most preferred first: \"md5\", "
+             "\"sha-256\". Answers with either are taken. Some phones refuse a challenge that "
+             "names sha-256 at all, so it is offered only where it is asked for.");
   schema.add("sip.failures_per_minute", sip.failures_per_minute, 1, 10000,
              "Wrong passwords for one user, or from one source, in a minute; further attempts are "
              "refused without being looked at.");
@@ -174,6 +178,11 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
     where.report("media.outside.ports", "a call needs at least two port pairs", problems);
   if (config.sip.min_expires > config.sip.max_expires)
     where.report("sip.min_expires", "greater than sip.max_expires", problems);
+  for (const std::string& digest : config.sip.digests)
+    if (digest != "md5" && digest != "sha-256")
+      where.report("sip.digests", "\"" + digest + "\" is neither \"md5\" nor \"sha-256\"",
+                   problems);
+  if (config.sip.digests.empty()) where.report("sip.digests", "nobody could register", problems);
   const bool has_tls =
       std::any_of(config.sip.listen.begin(), config.sip.listen.end(),
                   [](const ListenAddress& it) { return it.transport == edge::Transport::Tls; });

@@ -69,6 +69,15 @@ sip::RegistrationConfig registration_config(const config::ServerConfig& config,
   return out;
 }
 
+sip::Authenticator::Limits authenticator_limits(const config::ServerConfig& config) {
+  sip::Authenticator::Limits out;
+  out.offered.clear();
+  for (const std::string& digest : config.sip.digests)
+    out.offered.push_back(digest == "md5" ? sip::DigestHash::Md5 : sip::DigestHash::Sha256);
+  out.throttle.failures = config.sip.failures_per_minute;
+  return out;
+}
+
 brain::Routing::Config routing_config(const config::ServerConfig& config) {
   brain::Routing::Config out;
   for (const config::ServerConfig::Sip::Route& route : config.sip.routes)
@@ -113,7 +122,8 @@ Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig&
   service->routes_ = std::make_unique<brain::Routing>(routing_config(config));
   service->registrar_ = std::make_unique<sip::RegistrationService>(
       registration_config(config, service->default_domain_), *service->registrations_,
-      *service->users_, sip::RegistrationService::Secrets{.nonces = *nonces, .gruus = *gruus});
+      *service->users_, sip::RegistrationService::Secrets{.nonces = *nonces, .gruus = *gruus},
+      authenticator_limits(config));
   service->routing_ = std::make_unique<sip::ServerRouting>(
       service->registrar_->config(), service->registrar_->domains(), service->registrar_->gruu(),
       *service->registrations_, *service->users_, *service->routes_, random);
@@ -121,6 +131,7 @@ Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig&
       adapter_config(config, service->default_domain_, advertised), *service->registrar_,
       *service->routing_, random, log);
   service->adapter_ = service->owned_adapter_.get();
+  service->adapter_->set_journal(*service->journal_);
   return service;
 }
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "brain/routing.h"
+#include "brain/sqlite_journal.h"
 #include "brain/sqlite_registrations.h"
 #include "brain/sqlite_store.h"
 #include "brain/users.h"
@@ -51,6 +52,7 @@ class SipService {
   std::string default_domain_;
   std::unique_ptr<brain::SqliteUsers> users_;
   std::unique_ptr<brain::SqliteRegistrations> registrations_;
+  std::unique_ptr<brain::SqliteJournal> journal_;
   std::unique_ptr<brain::Routing> routes_;
   std::unique_ptr<adapter::sip::RegistrationService> registrar_;
   std::unique_ptr<adapter::sip::ServerRouting> routing_;

@@ -136,7 +136,7 @@ std::vector<std::string> Authenticator::challenges(std::string_view realm, bool 
                                                    WallTime now) {
   const std::string nonce = make_nonce(realm, now);
   std::vector<std::string> out;
-  for (const DigestHash hash : {DigestHash::Sha256, DigestHash::Md5}) {
+  for (const DigestHash hash : limits_.offered) {
     std::string value = "Digest realm=\"" + std::string{realm} + "\", nonce=\"" + nonce +
                         "\", algorithm=" + std::string{name(DigestAlgorithm{hash, false})} +
                         ", qop=\"auth\"";

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "adapter/sip/digest.h"
 #include "adapter/sip/throttle.h"
 #include "base/random.h"
 #include "base/time.h"
@@ -31,6 +32,8 @@ class Authenticator {
     seconds nonce_life{300};
     std::size_t nonces = 20'000;  // used ones whose counts are remembered
     Throttle::Limits throttle;
+    // In challenges, the most preferred first (RFC 8760 2.3). Answers with either are taken.
+    std::vector<DigestHash> offered{DigestHash::Sha256, DigestHash::Md5};
   };
 
   enum class Verdict : std::uint8_t {

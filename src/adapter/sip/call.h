@@ -62,6 +62,13 @@ class Journal {
   // along `to` (for TCP and TLS the connection itself will be gone: dial to.remote).
   virtual void on_leg(CallId call, Side side, const Hop& to, const std::string& bye) = 0;
   virtual void on_ended(CallId call) = 0;
+
+  // What earlier lives of this process left over at that place, forgotten with this.
+  struct LeftOver {
+    Hop to;  // without its connection, which is gone
+    std::string bye;
+  };
+  virtual std::vector<LeftOver> take_left_over(Place place) = 0;
 };
 
 }  // namespace sallyport::adapter::sip

@@ -243,7 +243,11 @@ struct Notes final : Journal {
     legs[side] = {to, bye};
   }
   void on_ended(CallId) override { legs.clear(); }
+  std::vector<LeftOver> take_left_over(Place place) override {
+    return std::exchange(left_over[place], {});
+  }
   std::map<Side, std::pair<Hop, std::string>> legs;
+  std::map<Place, std::vector<LeftOver>> left_over;
 };
 
 TEST(Call, LeavesInTheJournalHowToEndIt) {
@@ -252,8 +256,11 @@ TEST(Call, LeavesInTheJournalHowToEndIt) {
   p.world.adapter->set_journal(notes);
   p.establish();
   ASSERT_EQ(notes.legs.size(), 2U);
+  // As another life of the process finds it: both are told as soon as their places listen.
   for (const auto& [side, leg] : notes.legs)
-    p.world.adapter->send_journalled(leg.first, leg.second, p.world);
+    notes.left_over[leg.first.place].push_back({leg.first, leg.second});
+  for (const auto& [side, leg] : notes.legs)
+    p.world.adapter->on_listening(leg.first.place, edge::ListenerId{9999}, {}, p.world);
   p.world.settle();
   const auto to_alice = p.alice.hear_request("BYE");
   EXPECT_EQ(*to_alice.find(wire::HeaderName::CallId), p.alice.call_id);

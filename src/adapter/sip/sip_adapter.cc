@@ -42,8 +42,25 @@ void SipAdapter::on_edge_lost(Place place, Commands& out) {
 }
 
 void SipAdapter::on_listening(Place place, edge::ListenerId id, const TransportAddress& local,
-                              Commands& /*out*/) {
+                              Commands& out) {
   transport_.on_listening(place, id, local);
+  end_left_over(place, out);
+}
+
+// The parties of a call that nobody carries any more are told, each with the BYE that was made
+// ready for it. Datagrams need the listener that they leave from; connections are dialled.
+void SipAdapter::end_left_over(Place place, Commands& out) {
+  if (journal_ == nullptr) return;
+  std::vector<Journal::LeftOver>& legs = left_over_[place];
+  for (Journal::LeftOver& leg : journal_->take_left_over(place)) legs.push_back(std::move(leg));
+  std::erase_if(legs, [&](const Journal::LeftOver& leg) {
+    if (leg.to.transport == edge::Transport::Udp &&
+        !transport_.listens(place, leg.to.transport, leg.to.remote.ip.is_v6()))
+      return false;
+    stack_.log.info("call left over ended", {{"agent", place.agent.value}});
+    transport_.send(leg.to, leg.bye, {}, out);
+    return true;
+  });
 }
 
 void SipAdapter::on_datagram(Place place, edge::ListenerId id, const edge::Addresses& addresses,

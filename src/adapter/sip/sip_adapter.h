@@ -3,6 +3,7 @@
 // relay. No logic of its own. Brain's thread.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +34,10 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   void hide_addresses(Place place, std::vector<IpAddress> addresses) {
     topology_.hide(place, std::move(addresses));
   }
-  void set_journal(Journal& journal) { relay_.set_journal(journal); }
-  // A leg's journalled BYE from an earlier life of this process (see Journal): sent as it is.
-  void send_journalled(const Hop& to, const std::string& bye, Commands& out) {
-    transport_.send(to, bye, {}, out);
+  // Calls that an earlier life of this process left over are ended as their places come up.
+  void set_journal(Journal& journal) {
+    journal_ = &journal;
+    relay_.set_journal(journal);
   }
 
   std::vector<CallInfo> calls() const { return relay_.calls(); }
@@ -70,6 +71,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   void on_shutdown(Commands& out) override;
 
  private:
+  void end_left_over(Place place, Commands& out);
   // TransportUser
   void on_message(const wire::Message& message, const Hop& from, Commands& out) override;
   void on_malformed(const wire::Message& head, std::string_view what, const Hop& from,
@@ -94,6 +96,8 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   Topology topology_;
   Stack stack_;
   Relay relay_;
+  Journal* journal_ = nullptr;
+  std::map<Place, std::vector<Journal::LeftOver>> left_over_;  // until a listener can send it
 };
 
 }  // namespace sallyport::adapter::sip
