@@ -11,7 +11,7 @@ from .sipp import Scenario, Sipp, audio_sdp
 def reliable_provisional() -> tuple[Scenario, Scenario]:
     """RFC 3262: 183 with RSeq, PRACK, and the call goes on."""
     return (Scenario("alice").invite(audio_sdp(), headers="Supported: 100rel")
-            .receive(100, optional=True).receive(183, find="RSeq: *1")
+            .receive(183, find="RSeq: *1")
             .request("PRACK", headers="RAck: 1 1 INVITE").receive(200).receive(200).ack().bye(),
             Scenario("bob").await_request("INVITE", find="100rel")
             .respond("183 Session Progress", audio_sdp(), headers="Require: 100rel\nRSeq: 1")
@@ -53,7 +53,7 @@ def callee_adds_video_and_hangs_up() -> tuple[Scenario, Scenario]:
 
 
 def caller_cancels() -> tuple[Scenario, Scenario]:
-    return (Scenario("alice").invite(audio_sdp()).receive(100, optional=True).receive(180)
+    return (Scenario("alice").invite(audio_sdp()).receive(180)
             .request("CANCEL", uri="sip:[service]@example.org", branch="[branch-3]", cseq="1",
                      to="<sip:[service]@example.org>")
             .receive(200).receive(487)

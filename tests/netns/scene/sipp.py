@@ -99,10 +99,9 @@ class Scenario:
     def receive(self, status: int, optional: bool = False, find: str | None = None,
                 **attributes) -> "Scenario":
         """Awaits a response; earlier provisional ones may come. `find`: a pattern it must hold."""
-        if status >= 200 and not optional:
-            for early in (100, 180, 183, 181):
-                if not any(f'response="{early}" optional' in step for step in self.steps[-4:]):
-                    self.steps.append(f'<recv response="{early}" optional="true" rrs="true"/>')
+        if not optional:
+            for early in (100, 180, 181, 183) if status >= 200 else (100,):
+                self.steps.append(f'<recv response="{early}" optional="true" rrs="true"/>')
         extra = ' optional="true"' if optional else ""
         extra += "".join(f' {k}="{v}"' for k, v in attributes.items())
         self.steps.append(
@@ -228,7 +227,8 @@ class Sipp:
         self.start(scenario, *arguments, await_open=False, **options).succeeded()
 
     def register(self, password: str, domain: str = DOMAIN) -> None:
-        self.run(register_scenario(self.user, password, domain))
+        # sipp would name the address that it sends to in its digest.
+        self.run(register_scenario(self.user, password, domain), "-auth_uri", domain)
 
 
 class Running:
