@@ -9,6 +9,7 @@ namespace {
 // A connection that broke within so short a time was no success: without this, a server that
 // accepts and drops would be dialled without a pause.
 constexpr Duration kShortLived = seconds{2};
+constexpr Duration kPatienceWithOthers = seconds{3};
 constexpr Duration kLeastBetweenPathChanges = seconds{1};
 
 // RFC 8305 section 4: the families take turns, IPv6 first.
@@ -158,12 +159,31 @@ void Dialler::redial() {
   dial();
 }
 
+// The server that served last has the session and most likely the right way to it: it is tried
+// every other time, so that one in the list that only swallows packets does not keep us from it.
+std::size_t Dialler::server_to_dial() const {
+  if (good_ && tries_ % 2 == 0) return *good_;
+  return next_server_ % settings_.servers.size();
+}
+
+// Another one is not worth more patience while the last one may be back.
+Duration Dialler::patience() const {
+  if (!good_ || dialled_ == *good_) return settings_.answer_timeout;
+  return std::min(settings_.answer_timeout, kPatienceWithOthers);
+}
+
+void Dialler::next_server() {
+  if (!good_ || dialled_ != *good_) ++next_server_;
+  ++tries_;
+}
+
 void Dialler::dial() {
   wait_timer_->stop();
   waiting_ = false;
   dialling_ = true;
   dial_started_ = network_.now();
-  const HostPort& server = settings_.servers[next_server_ % settings_.servers.size()];
+  dialled_ = server_to_dial();
+  const HostPort& server = settings_.servers[dialled_];
   if (const auto address = server.literal()) {
     addresses_ = {*address};
     return try_next_address();
@@ -177,7 +197,7 @@ void Dialler::dial() {
 }
 
 void Dialler::dial_addresses(const std::vector<net::DnsRecord>& records) {
-  const HostPort& server = settings_.servers[next_server_ % settings_.servers.size()];
+  const HostPort& server = settings_.servers[dialled_];
   addresses_ = in_turn(records, server.port);
   std::reverse(addresses_.begin(), addresses_.end());
   if (addresses_.empty())
@@ -199,7 +219,7 @@ void Dialler::try_next_address() {
   handler.on_closed = [this, &made](const Error& why) { on_attempt_closed(made, why); };
   net::ConnectOptions options;
   options.tls = settings_.tls;
-  options.timeout = settings_.answer_timeout;
+  options.timeout = patience();
   attempts_.push_back(std::move(attempt));
   made.stream = network_.connect(made.address, options, std::move(handler));
   if (!addresses_.empty() && settings_.attempt_delay > Duration::zero())
@@ -256,6 +276,8 @@ void Dialler::on_accepted(Attempt& attempt, const mux::HelloAccept& accept) {
   const TransportAddress address = attempt.address;
   auto stream = std::move(attempt.stream);
   end_dial();
+  good_ = dialled_;
+  tries_ = 0;
   attached_at_ = network_.now();
   server_ = address;
   start_cycle_timer();
@@ -267,8 +289,11 @@ void Dialler::on_refused(Attempt& attempt, const mux::Refusal& refusal) {
   clock_offset_ = std::chrono::duration_cast<Duration>(refusal.server_time - network_.wall_now());
   const TransportAddress address = attempt.address;
   end_dial();
-  ++next_server_;
-  const Duration pause = wait_after(refusal);
+  // A server that has lost our session serves a new one: at once, and this one.
+  const bool begin_anew = refusal.code == mux::RefusalCode::NoSuchSession &&
+                          driver_->multiplex().connection_number() != 0;
+  if (!begin_anew) next_server();
+  const Duration pause = begin_anew ? varied(settings_.first_wait) : wait_after(refusal);
   ++failures_;
   wait(pause);
   observer_.on_refused(address, refusal);
@@ -288,9 +313,9 @@ Duration Dialler::wait_after(const mux::Refusal& refusal) {
 
 // This dial has come to nothing.
 void Dialler::fail(const Error& why) {
-  const HostPort server = settings_.servers[next_server_ % settings_.servers.size()];
+  const HostPort server = settings_.servers[dialled_];
   end_dial();
-  ++next_server_;
+  next_server();
   // An old connection that has been heard meanwhile still serves: nothing need be dialled.
   const bool served = connected() && driver_->multiplex().last_heard() > dial_started_;
   const Duration pause = next_wait();

@@ -83,6 +83,9 @@ class Dialler {
   void session_changed();
   void renew_session();
   void redial();
+  std::size_t server_to_dial() const;
+  Duration patience() const;
+  void next_server();
   void dial();
   void dial_addresses(const std::vector<net::DnsRecord>& records);
   void try_next_address();
@@ -115,7 +118,10 @@ class Dialler {
   std::optional<Duration> clock_offset_;
 
   std::size_t next_server_ = 0;
-  unsigned failures_ = 0;  // in a row
+  std::size_t dialled_ = 0;          // the one that is being dialled, or was last
+  std::optional<std::size_t> good_;  // the one that served last
+  unsigned tries_ = 0;               // since it did
+  unsigned failures_ = 0;            // in a row
   bool dialling_ = false;
   bool waiting_ = false;
   std::uint64_t dial_number_ = 0;  // answers to an earlier dial's questions are not for this one

@@ -135,10 +135,14 @@ wire::Envelope encode_refused(std::uint64_t id, Errc code, const std::string& wh
   return out;
 }
 
+Result<TransportAddress> decode_listening(const wire::Envelope& message) {
+  return decode(message.listening().local());
+}
+
 Result<void> apply_event(const wire::Envelope& message, edge::Observer& observer) {
   switch (message.body_case()) {
     case wire::Envelope::kListening: {
-      const auto local = decode(message.listening().local());
+      const auto local = decode_listening(message);
       if (!local) return tl::make_unexpected(local.error());
       observer.on_listening(ListenerId{message.listening().id()}, *local);
       return {};

@@ -27,6 +27,9 @@ wire::Envelope encode_media_counts(edge::QueryId query, media::MediaId id,
 wire::Envelope encode_tls_started(edge::ConnectionId id, const edge::Addresses& addresses);
 wire::Envelope encode_refused(std::uint64_t id, Errc code, const std::string& what);
 
+// The local address of a Listening. BadValue when it is none.
+Result<TransportAddress> decode_listening(const wire::Envelope& message);
+
 // Tells the observer what the message holds. Unsupported when it holds no event, BadValue when it
 // holds a value that is none.
 Result<void> apply_event(const wire::Envelope& message, edge::Observer& observer);

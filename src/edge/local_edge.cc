@@ -402,13 +402,20 @@ void LocalEdge::open_flow(MediaId id, const media::FlowSpec& spec) {
 void LocalEdge::set_remote(MediaId id, const media::RemoteSpec& remote) {
   const auto it = media_.find(id);
   if (it == media_.end()) return;
+  media::RemoteSpec here = remote;
   std::optional<std::string> refusal;
-  if (ports_.contains(id))
-    for (const TransportAddress& address : remote.addresses)
-      if (!refusal && address.port != 0) refusal = policy_.refuse_address(address.ip);
-  act("set_remote", describe(remote.addresses), id.value, refusal);
+  for (TransportAddress& address : here.addresses) {
+    if (!ports_.contains(id) || address.port == 0 || policy_.reachable(address.ip)) continue;
+    // A party behind a NAT names an address of its own network: nothing is sent there, but to where
+    // its media comes from.
+    if (here.accept == media::Accept::FirstPlausible)
+      address.ip = address.ip.is_v4() ? IpAddress::any_v4() : IpAddress::any_v6();
+    else
+      refusal = policy_.refuse_address(address.ip);
+  }
+  act("set_remote", describe(here.addresses), id.value, refusal);
   if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
-  plane_.set_remote(it->second, remote);
+  plane_.set_remote(it->second, here);
 }
 
 void LocalEdge::join(MediaId a, MediaId b) {

@@ -74,6 +74,7 @@ void RemoteEdge::close(ConnectionId id) {
 
 void RemoteEdge::close(ListenerId id) {
   listeners_.erase(id);
+  without_channel_.erase(id);
   if (const auto it = datagram_channels_.find(id); it != datagram_channels_.end()) {
     associations_.erase(it->second);
     datagram_channels_.erase(it);
@@ -118,6 +119,17 @@ Result<void> RemoteEdge::on_message(const control::wire::Envelope& message) {
     finish_if_closed(id);
     return {};
   }
+  if (message.has_listening()) {
+    const ListenerId id{message.listening().id()};
+    const auto listener = listeners_.find(id);
+    if (listener == listeners_.end()) return {};
+    if (listener->second == Transport::Udp && !datagram_channels_.contains(id)) {
+      const auto local = control::decode_listening(message);
+      if (!local) return tl::make_unexpected(local.error());
+      without_channel_[id] = *local;
+      return {};  // on_channel tells it: datagrams can be sent from then on
+    }
+  }
   if (message.has_refused()) {
     connections_.erase(ConnectionId{message.refused().id()});
     listeners_.erase(ListenerId{message.refused().id()});
@@ -131,6 +143,8 @@ void RemoteEdge::on_channel(ChannelId channel, const mux::StreamHeader& header) 
     if (!listeners_.contains(id)) return multiplex_.reset(channel);
     datagram_channels_[id] = channel;
     associations_[channel] = id.value;
+    if (const auto waiting = without_channel_.extract(id))
+      observer_.on_listening(id, waiting.mapped());
     return;
   }
   if (header.kind != StreamKind::ByteStream) return multiplex_.reset(channel);

@@ -66,6 +66,8 @@ class RemoteEdge final : public Edge, public control::Part {
   Observer& observer_;
   std::unordered_map<ListenerId, Transport> listeners_;
   std::unordered_map<ListenerId, mux::ChannelId> datagram_channels_;
+  // Told to listen before their channel came, which less urgent octets may hold up.
+  std::unordered_map<ListenerId, TransportAddress> without_channel_;
   std::unordered_map<ConnectionId, Connection> connections_;
   std::unordered_map<mux::ChannelId, std::uint64_t> associations_;
 };

@@ -57,7 +57,9 @@ enum class Accept : std::uint8_t {
 };
 
 struct RemoteSpec {
-  // One for each component; port 0: nothing is sent there (a stream that is not wanted yet).
+  // One for each component; port 0: nothing is sent there (a stream that is not wanted yet). An
+  // unspecified IP address with a port: it is wanted, and with Accept::FirstPlausible goes to where
+  // its media comes from.
   std::vector<TransportAddress> addresses;
   Accept accept = Accept::SignalledAddress;
   // What is plausible under FirstPlausible: RTP, RTCP, STUN, DTLS, ZRTP; false (T.38 and whatever

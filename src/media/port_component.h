@@ -29,8 +29,12 @@ class PortComponent {
     if (locked_) return source == learnt_ ? Verdict::Taken : Verdict::WrongSource;
     return judge_unlocked(source, datagram);
   }
-  // Where this port sends; port 0: nowhere.
-  const TransportAddress& target() const { return locked_ ? learnt_ : remote_; }
+  // Where this port sends; port 0: nowhere, which is also so while a party is wanted whose address
+  // is still to be learnt (an unspecified IP address with a port).
+  TransportAddress target() const {
+    if (locked_) return learnt_;
+    return remote_.ip.is_unspecified() ? TransportAddress{} : remote_;
+  }
   SocketId socket() const { return socket_; }
 
   bool told_first_packet = false;  // the relay's

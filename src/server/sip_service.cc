@@ -113,6 +113,10 @@ Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig&
   if (!registrations) return tl::make_unexpected(registrations.error());
   service->registrations_ = std::move(*registrations);
 
+  auto journal = brain::SqliteJournal::open(store, now, log);
+  if (!journal) return tl::make_unexpected(journal.error());
+  service->journal_ = std::move(*journal);
+
   const auto nonces =
       brain::secret<std::tuple_size_v<sip::Authenticator::Secret>>(store, "sip-nonces", random);
   if (!nonces) return tl::make_unexpected(nonces.error());

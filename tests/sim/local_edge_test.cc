@@ -142,6 +142,14 @@ TEST_F(LocalEdgeTest, RefusesWhatItsPolicyForbidsAndRecordsIt) {
   EXPECT_THAT(audited(), HasSubstr("listening on port 22 is not permitted here"));
 }
 
+TEST_F(LocalEdgeTest, SendsNothingToAnAddressOfAStrangersNetworkButWaitsForItsMedia) {
+  edge_->open_port(MediaId{1}, {.components = 1, .toward = ip("10.1.1.2")});
+  edge_->set_remote(
+      MediaId{1}, {.addresses = {at("169.254.1.1:4000")}, .accept = media::Accept::FirstPlausible});
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("opened"))) << "not refused";
+  EXPECT_THAT(audited(), HasSubstr("0.0.0.0:4000"));
+}
+
 TEST_F(LocalEdgeTest, BoundsTheSocketsThatItCanBeToldToOpen) {
   for (std::uint64_t id = 1; id <= 5; ++id)
     edge_->open_port(MediaId{id}, {.components = 1, .toward = ip("10.1.1.2")});
