@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -85,8 +86,10 @@ class RecordingObserver final : public Observer {
   media::Event event;
   media::Counts counts;
 
+  std::function<void(ListenerId)> when_listening;
   void on_listening(ListenerId id, const TransportAddress& local) override {
     say("listening " + local.to_string(), id.value);
+    if (when_listening) when_listening(id);
   }
   void on_datagram(ListenerId, const Addresses& addresses, Bytes datagram) override {
     datagrams.emplace_back(addresses, std::string{as_text(datagram)});
@@ -276,6 +279,17 @@ TEST_F(RemoteEdgeTest, CarriesDatagramsWithTheirBoundariesAndAddresses) {
   pair_.run();
   ASSERT_EQ(edge_.datagrams.size(), 1U);
   EXPECT_EQ(edge_.datagrams[0].first, phone);
+}
+
+TEST_F(RemoteEdgeTest, CanSendDatagramsAsSoonAsItIsToldThatItListens) {
+  const Addresses phone{.local = at("10.1.1.1:5060"), .remote = at("10.1.1.2:5060")};
+  brain_.when_listening = [&](ListenerId id) { remote_.send_datagram(id, phone, as_bytes("BYE")); };
+  remote_.listen(ListenerId{1}, {.transport = Transport::Udp, .address = at("0.0.0.0:5060")});
+  pair_.run();
+  slave_.on_listening(ListenerId{1}, at("0.0.0.0:5060"));
+  EXPECT_THAT(brain_told(), ElementsAre("listening 0.0.0.0:5060 1"));
+  ASSERT_EQ(edge_.datagrams.size(), 1U);
+  EXPECT_EQ(edge_.datagrams[0].second, "BYE");
 }
 
 TEST_F(RemoteEdgeTest, CarriesAcceptedAndDialledConnectionsBothWays) {

@@ -55,7 +55,7 @@ void SipAdapter::end_left_over(Place place, Commands& out) {
   for (Journal::LeftOver& leg : journal_->take_left_over(place)) legs.push_back(std::move(leg));
   std::erase_if(legs, [&](const Journal::LeftOver& leg) {
     if (leg.to.transport == edge::Transport::Udp &&
-        !transport_.listens(place, leg.to.transport, leg.to.remote.ip.is_v6()))
+        transport_.shown_address(place, leg.to.transport, leg.to.remote.ip).port == 0)
       return false;
     stack_.log.info("call left over ended", {{"agent", place.agent.value}});
     transport_.send(leg.to, leg.bye, {}, out);
