@@ -60,6 +60,7 @@ void print_totals(const edge::MediaTotals& totals) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): an exception may end a start-up.
 int main(int argc, char** argv) {
   CLI::App app{"Sallyport's media plane, to be measured"};
   std::string listen = "127.0.0.1:2776";

@@ -139,6 +139,7 @@ void print(const Options& options, const Figures& figures, std::uint64_t cpu_ns)
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): an exception may end a start-up.
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Open-loop RTP load for a relay"};

@@ -29,7 +29,7 @@ class Deadlines {
     std::uint32_t at = places_[key];
     if (at == kNowhere) {
       at = static_cast<std::uint32_t>(heap_.size());
-      heap_.push_back({due, key});
+      heap_.emplace_back(due, key);
       places_[key] = at;
     }
     heap_[at].first = due;
