@@ -34,6 +34,23 @@ bool is_list_of_objects(const json::value& value) {
   return value.is_array() && !value.get_array().empty() && value.get_array().front().is_object();
 }
 
+// The names of all members that fit into a cell. An object's new ones go behind those that it has
+// before them, so that optional members stand where they belong.
+std::vector<std::string> columns(const json::array& list) {
+  std::vector<std::string> out;
+  for (const json::value& each : list) {
+    if (!each.is_object()) continue;
+    auto place = out.begin();
+    for (const auto& [key, value] : each.get_object()) {
+      if (value.is_object() || is_list_of_objects(value)) continue;
+      const auto known = std::find(out.begin(), out.end(), std::string_view{key});
+      place = known != out.end() ? known : out.insert(place, std::string{key});
+      ++place;
+    }
+  }
+  return out;
+}
+
 std::string indented(const std::string& text, const std::string& by) {
   std::istringstream lines{text};
   std::string out;
@@ -95,10 +112,8 @@ std::string cell(const json::value& value) {
 std::string table(const json::value& list, std::string_view empty) {
   if (!is_list_of_objects(list)) return std::string{empty};
   std::vector<std::vector<std::string>> rows{{}};
-  std::vector<std::string> keys;
-  for (const auto& [key, value] : list.get_array().front().get_object()) {
-    if (value.is_object() || is_list_of_objects(value)) continue;
-    keys.emplace_back(key);
+  const std::vector<std::string> keys = columns(list.get_array());
+  for (const std::string& key : keys) {
     std::string head = heading(key);
     std::transform(head.begin(), head.end(), head.begin(), [](char c) {
       return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;

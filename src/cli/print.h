@@ -15,8 +15,8 @@ std::string printable(std::string_view text);
 // One value in one line: lists separated by commas, times and numbers as they are.
 std::string cell(const boost::json::value& value);
 
-// A list of objects as columns under their names, in the order of the first object; members that
-// are objects are left to --json. `empty` is printed when there are none.
+// A list of objects as columns under their names, in the order in which they first appear; members
+// that are objects are left to --json. `empty` is printed when there are none.
 std::string table(const boost::json::value& list, std::string_view empty);
 
 // An object as "name: value" lines, members of objects indented under their name, lists of objects

@@ -24,6 +24,8 @@ TEST(Print, ListsBecomeTables) {
             "J\xc3\xb6rg           yes        -\n"
             "branch-office  no         12.5\n");
   EXPECT_EQ(table(boost::json::parse("[]"), "none\n"), "none\n");
+  EXPECT_EQ(table(boost::json::parse(R"([{"a":1,"d":4},{"a":5,"b":6,"c":7,"d":8}])"), ""),
+            "A  B  C  D\n1  -  -  4\n5  6  7  8\n");
 }
 
 TEST(Print, ObjectsBecomeFields) {

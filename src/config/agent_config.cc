@@ -24,7 +24,10 @@ Schema describe(AgentConfig& config) {
              seconds{60}, "Wait before the second attempt; doubles, with jitter.");
   schema.add("multiplex.backoff_max", config.multiplex.backoff_max, seconds{1},
              std::chrono::minutes{30}, "Longest wait between attempts.");
-  describe(schema, config.session);
+  schema.section("session",
+                 "The session in the multiplex connection, which outlives TCP connections. Its "
+                 "times are the server's to say.");
+  describe_replay(schema, config.session);
 
   schema.section("terminals", "Where terminals reach this agent.");
   schema.add("terminals.listen", config.terminals.listen,
@@ -40,8 +43,6 @@ Schema describe(AgentConfig& config) {
              "Protocols that listeners and connections may be for.");
   schema.add("policy.max_sockets", config.policy.max_sockets, 1, 1'000'000,
              "Sockets open at once for the server, media ports included.");
-  schema.add("policy.orders_per_second", config.policy.orders_per_second, 1, 1'000'000,
-             "Commands that open something, a second; further ones are refused.");
 
   describe(schema, "media", "Media ports towards terminals.", config.media);
   describe(schema, "Certificate that terminals see when they use SIP over TLS.", config.tls);
@@ -59,7 +60,6 @@ void check(const AgentConfig& config, const Places& where, Problems& problems) {
     where.report("policy.terminals", "no terminal could be reached", problems);
   if (config.media.range.last - config.media.range.first < 1)
     where.report("media.ports", "a call needs at least one port pair", problems);
-  check(config.session, where, problems);
   check(config.tls, where, problems);
   check(config.modes, where, problems);
 }

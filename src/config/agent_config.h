@@ -45,7 +45,6 @@ struct AgentConfig {
     std::vector<media::PortRange> listen_ports{{5060, 5061}};
     std::vector<std::string> protocols{"sip"};
     unsigned max_sockets = 4000;
-    unsigned orders_per_second = 2000;
   } policy;
 
   MediaPorts media;

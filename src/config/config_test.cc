@@ -174,8 +174,8 @@ TEST_F(Config, ContradictionsAreToldAtTheKeyThatMakesThem) {
               IsEmpty());
   EXPECT_THAT(server_problems("[media]\nx = 30001\n"),
               ElementsAre("a.toml:2:5: media.x: lies in media.outside.ports"));
-  EXPECT_THAT(server_problems("[session]\nping_every = \"15 s\"\n"),
-              ElementsAre("a.toml:2:14: session.ping_every: not shorter than session.dead_after"));
+  EXPECT_THAT(server_problems("[sip]\nmin_expires = \"2 h\"\n"),
+              ElementsAre("a.toml:2:15: sip.min_expires: greater than sip.max_expires"));
   EXPECT_THAT(server_problems("[sip]\nlisten = [\"tls:0.0.0.0:5061\"]\n"),
               ElementsAre("a.toml:2:10: sip.listen: tls: needs tls.certificate_file and "
                           "tls.key_file"));

@@ -9,21 +9,21 @@ void describe(Schema& schema, LogSection& log) {
   schema.add("log.file", log.file, "File to append to; empty: standard error.");
 }
 
-void describe(Schema& schema, SessionSection& session) {
-  schema.section("session",
-                 "The session in the multiplex connection, which outlives TCP connections.");
-  schema.add("session.ping_every", session.ping_every, milliseconds{100}, std::chrono::minutes{5},
-             "A connection on which nothing was sent for so long is pinged.");
-  schema.add("session.dead_after", session.dead_after, seconds{1}, std::chrono::minutes{30},
-             "A connection on which nothing was heard for so long is dead.");
-  schema.add("session.detached_for", session.detached_for, seconds{1}, std::chrono::hours{1},
-             "A session that is without a connection for so long is gone, with its calls.");
+void describe_replay(Schema& schema, SessionSection& session) {
   schema.add("session.replay", session.replay, ByteCount{std::uint64_t{64} << 10U},
              ByteCount{std::uint64_t{256} << 20U},
              "Octets kept until the other side has acknowledged them; when it is full, streams "
              "wait.");
-  schema.add("session.datagram_expiry", session.datagram_expiry, milliseconds{100}, seconds{60},
-             "A datagram that could not be sent for so long is dropped and counted.");
+}
+
+void describe(Schema& schema, SessionSection& session) {
+  schema.section("session",
+                 "The session in the multiplex connection, which outlives TCP connections.");
+  schema.add("session.dead_after", session.dead_after, seconds{1}, std::chrono::minutes{30},
+             "A connection on which nothing was heard for so long is dead.");
+  schema.add("session.detached_for", session.detached_for, seconds{1}, std::chrono::hours{1},
+             "A session that is without a connection for so long is gone, with its calls.");
+  describe_replay(schema, session);
 }
 
 void describe(Schema& schema, const std::string& purpose, TlsSection& tls) {
@@ -42,7 +42,6 @@ void describe(Schema& schema, const std::string& path, const std::string& purpos
              "Range of UDP ports, first and last; they are handed out at random.");
   schema.add(path + ".quarantine", ports.quarantine, seconds{0}, std::chrono::minutes{10},
              "A closed port rests for so long, so that no late packet is heard in a new call.");
-  schema.add(path + ".dscp", ports.dscp, 0, 63, "DSCP of media packets; 46 is EF (RFC 4594).");
 }
 
 void describe(Schema& schema, std::vector<Mode>& modes) {
@@ -59,11 +58,6 @@ void describe(Schema& schema, const std::string& purpose, const std::string& usu
              "JSON lines, each chained to the one before by hash; checked by sallyport audit "
              "verify. Empty: " +
                  usual_file + " in the state folder.");
-}
-
-void check(const SessionSection& session, const Places& where, Problems& problems) {
-  if (session.ping_every >= session.dead_after)
-    where.report("session.ping_every", "not shorter than session.dead_after", problems);
 }
 
 void check(const TlsSection& tls, const Places& where, Problems& problems) {

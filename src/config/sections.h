@@ -11,7 +11,8 @@
 namespace sallyport::config {
 
 void describe(Schema& schema, LogSection& log);
-void describe(Schema& schema, SessionSection& session);
+void describe(Schema& schema, SessionSection& session);  // the server's
+void describe_replay(Schema& schema, SessionSection& session);
 void describe(Schema& schema, const std::string& purpose, TlsSection& tls);
 void describe(Schema& schema, const std::string& path, const std::string& purpose,
               MediaPorts& ports);
@@ -19,7 +20,6 @@ void describe(Schema& schema, std::vector<Mode>& modes);
 void describe(Schema& schema, const std::string& purpose, const std::string& usual_file,
               AuditSection& audit);
 
-void check(const SessionSection& session, const Places& where, Problems& problems);
 void check(const TlsSection& tls, const Places& where, Problems& problems);
 void check(const std::vector<Mode>& modes, const Places& where, Problems& problems);
 

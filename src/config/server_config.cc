@@ -88,12 +88,6 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
   schema.add("limits.contacts_per_identity", limits.contacts_per_identity, 1, 1000,
              "Contacts of one address of record; a call to it rings them all.");
   schema.add("limits.calls", limits.calls, 1, kMany, "Calls at once in all.");
-  schema.add("limits.calls_per_agent", limits.calls_per_agent, 1, kMany,
-             "Calls at once through one agent.");
-  schema.add("limits.sockets_per_agent", limits.sockets_per_agent, 1, kMany,
-             "Sockets and media ends that this server holds for one agent.");
-  schema.add("limits.packets_per_second_per_agent", limits.packets_per_second_per_agent, 0, kMany,
-             "Media packets a second from one agent; 0: no limit.");
 }
 
 }  // namespace
@@ -193,7 +187,6 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
       where.report("sip.relay", "\"" + domain + "\" is also in sip.domains", problems);
   for (const ServerConfig::Sip::Route& route : config.sip.routes)
     if (route.target.host.empty()) where.report("sip.routes", "a route has no target", problems);
-  check(config.session, where, problems);
   check(config.tls, where, problems);
   check(config.modes, where, problems);
 }

@@ -112,9 +112,6 @@ struct ServerConfig {
     unsigned registrations_per_agent = 2000;
     unsigned contacts_per_identity = 10;
     unsigned calls = 5000;
-    unsigned calls_per_agent = 500;
-    unsigned sockets_per_agent = 4000;
-    unsigned packets_per_second_per_agent = 0;  // media; 0: no limit
   } limits;
 
   std::string audit_file() const;      // audit.file, or where it is by default

@@ -39,13 +39,12 @@ struct LogSection {
   std::string file;  // empty: standard error, which systemd takes into the journal
 };
 
-// The resumable session of the multiplex connection. Each side keeps its own times.
+// The resumable session of the multiplex connection. The times are the server's to say: it tells
+// them to each agent.
 struct SessionSection {
-  Duration ping_every = seconds{5};
   Duration dead_after = seconds{15};          // nothing heard for so long: the connection is dead
   Duration detached_for = seconds{60};        // then a session without a connection is gone
   ByteCount replay{std::uint64_t{1} << 20U};  // kept until acknowledged; full: streams wait
-  Duration datagram_expiry = seconds{4};      // a datagram that waits longer is dropped, counted
 };
 
 // A certificate and its key as PEM files; both empty: none.
@@ -64,7 +63,6 @@ struct AuditSection {
 struct MediaPorts {
   media::PortRange range{30000, 39999};
   Duration quarantine = seconds{30};
-  std::uint8_t dscp = edge::kDscpVoice;
 };
 
 }  // namespace sallyport::config

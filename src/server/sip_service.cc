@@ -63,6 +63,7 @@ sip::RegistrationConfig registration_config(const config::ServerConfig& config,
   if (!relayed &&
       std::find(out.domains.begin(), out.domains.end(), default_domain) == out.domains.end())
     out.domains.push_back(default_domain);
+  out.authenticate = config.sip.authenticate;
   out.min_expires = std::chrono::duration_cast<seconds>(config.sip.min_expires);
   out.max_expires = std::chrono::duration_cast<seconds>(config.sip.max_expires);
   out.default_expires = std::min(out.default_expires, out.max_expires);
