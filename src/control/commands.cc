@@ -123,8 +123,9 @@ Result<void> apply(const wire::SetRemote& from, edge::Edge& edge) {
   if (from.accept() < wire::SetRemote::SIGNALLED_ADDRESS ||
       from.accept() > wire::SetRemote::FIRST_PLAUSIBLE)
     return fail(Errc::Unsupported, "unknown way of accepting media");
-  edge.set_remote(MediaId{from.id()},
-                  {.addresses = *addresses, .accept = static_cast<media::Accept>(from.accept())});
+  edge.set_remote(MediaId{from.id()}, {.addresses = *addresses,
+                                       .accept = static_cast<media::Accept>(from.accept()),
+                                       .rtp = !from.not_rtp()});
   return {};
 }
 
@@ -241,6 +242,7 @@ wire::Envelope encode_set_remote(MediaId id, const media::RemoteSpec& remote) {
   out.mutable_set_remote()->set_id(id.value);
   encode_all(remote.addresses, *out.mutable_set_remote()->mutable_addresses());
   out.mutable_set_remote()->set_accept(static_cast<wire::SetRemote::Accept>(remote.accept));
+  out.mutable_set_remote()->set_not_rtp(!remote.rtp);
   return out;
 }
 

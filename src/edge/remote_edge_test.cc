@@ -210,8 +210,9 @@ TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
                        .server = {at("192.0.2.1:2776"), at("192.0.2.1:2777")},
                        .keepalive = seconds{7}};
   remote_.open_flow(MediaId{4}, flow);
-  remote_.set_remote(MediaId{3},
-                     {.addresses = {at("10.1.1.2:4000")}, .accept = media::Accept::FirstPlausible});
+  remote_.set_remote(
+      MediaId{3},
+      {.addresses = {at("10.1.1.2:4000")}, .accept = media::Accept::FirstPlausible, .rtp = false});
   remote_.start_tls(ConnectionId{2}, {.server_name = "x"}, true);
   remote_.pause_reading(ConnectionId{99}, true);
   remote_.set_dscp(ConnectionId{2}, 26);
@@ -243,6 +244,7 @@ TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
   EXPECT_EQ(edge_.flows.at(4).server, flow.server);
   EXPECT_EQ(edge_.flows.at(4).keepalive, seconds{7});
   EXPECT_EQ(edge_.remotes.at(3).accept, media::Accept::FirstPlausible);
+  EXPECT_FALSE(edge_.remotes.at(3).rtp);
 }
 
 TEST_F(RemoteEdgeTest, TellsEveryEventUnchanged) {

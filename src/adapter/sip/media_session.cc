@@ -222,10 +222,11 @@ void MediaSession::settle(const OfferPtr& offer, std::size_t index,
   if (!asking || !giving || !asking->id || !giving->id) return;
   refused_[offer->branch].erase(index);
   const auto apply = [&](Slot& slot, const codec::sdp::Media& media, const MediaParty& party) {
-    const media::RemoteSpec remote = remote_of(media, party, slot.components);
+    media::RemoteSpec remote = remote_of(media, party, slot.components);
+    remote.rtp = media.is_rtp();  // UDPTL looks like nothing that could be told from noise
     // Told again only when it says something else: a source that was learnt stays learnt.
     if (slot.remote && slot.remote->addresses == remote.addresses &&
-        slot.remote->accept == remote.accept)
+        slot.remote->accept == remote.accept && slot.remote->rtp == remote.rtp)
       return;
     slot.remote = remote;
     out.media().set_remote(slot.id, remote);
