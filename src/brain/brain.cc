@@ -164,6 +164,10 @@ void Brain::set_server_addresses(const std::vector<TransportAddress>& rtp,
   for (const auto& each : adapters_) each->paths().set_server_addresses(rtp, rtcp);
 }
 
+void Brain::prefer_family(Place place, bool v4) {
+  for (const auto& each : adapters_) each->paths().prefer_family(place, v4);
+}
+
 edge::Edge* Brain::edge_at(Place place) const {
   const auto it = slots_.find(place);
   return it == slots_.end() ? nullptr : it->second->edge;

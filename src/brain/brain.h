@@ -43,6 +43,9 @@ class Brain {
   // The edge is gone with everything that it had. Its observer may be told this too (on_lost).
   void detach(adapter::Place place);
 
+  // An agent reaches the server by this address family now: its media flows are to take it too.
+  void prefer_family(adapter::Place place, bool v4);
+
   std::optional<TimePoint> next_deadline() const { return timers_.next_deadline(); }
   void on_time();
   // Says goodbye to terminals, through adapters; what they send then still needs the edges.

@@ -62,14 +62,24 @@ void MediaPaths::connect(MediaId a, MediaId b) {
     outside->join(end_a, end_b);
 }
 
+// Which of the server's addresses that agent's flows go to.
+std::size_t MediaPaths::server_address_for(Place place) const {
+  const auto preference = prefers_v4_.find(place);
+  if (preference == prefers_v4_.end()) return 0;
+  const auto it = std::find_if(
+      options_.rtp.begin(), options_.rtp.end(),
+      [&](const TransportAddress& address) { return address.ip.is_v4() == preference->second; });
+  return it == options_.rtp.end() ? 0 : static_cast<std::size_t>(it - options_.rtp.begin());
+}
+
 void MediaPaths::ensure_uplink(MediaId id, Port& port) {
   if (port.place.is_outside() || port.uplink) return;
   edge::Edge* inside = commands_.edge(port.place);
   edge::Edge* outside = commands_.edge(Place::outside());
   if (inside == nullptr || outside == nullptr || options_.rtp.empty()) return;
 
-  // The agent reaches the server by the family that the server announces first; which family the
-  // terminal uses does not matter to the flow.
+  // Which family the terminal uses does not matter to the flow.
+  const std::size_t address = server_address_for(port.place);
   media::FlowSpec flow{.end = media::FlowEnd::Awaiting,
                        .components = {},
                        .server = {},
@@ -77,7 +87,7 @@ void MediaPaths::ensure_uplink(MediaId id, Port& port) {
                        .keepalive = options_.keepalive};
   for (unsigned i = 0; i < port.spec.components; ++i) {
     flow.components.push_back({.token = random_.array<16>(), .key = random_.array<16>()});
-    flow.server.push_back(i == 0 ? options_.rtp.front() : options_.rtcp.front());
+    flow.server.push_back(i == 0 ? options_.rtp[address] : options_.rtcp[address]);
   }
   const Uplink uplink{.probing = MediaId{commands_.new_id()},
                       .awaiting = MediaId{commands_.new_id()}};

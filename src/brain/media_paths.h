@@ -38,6 +38,10 @@ class MediaPaths final : public adapter::MediaPaths {
   // Where the X and Y of flows lie from now on (a family that is not listed cannot be used).
   void set_server_addresses(std::vector<TransportAddress> rtp, std::vector<TransportAddress> rtcp);
 
+  // By which family an agent reaches the server: its flows go there. Otherwise to the first
+  // address.
+  void prefer_family(adapter::Place place, bool v4) { prefers_v4_[place] = v4; }
+
   media::MediaId open_port(adapter::Place place, const media::PortSpec& spec,
                            Handler handler) override;
   void set_remote(media::MediaId port, const media::RemoteSpec& remote) override;
@@ -70,6 +74,7 @@ class MediaPaths final : public adapter::MediaPaths {
     std::optional<Uplink> uplink;
   };
 
+  std::size_t server_address_for(adapter::Place place) const;
   void ensure_uplink(media::MediaId id, Port& port);
   void close_uplink(Port& port);
   // What stands for this port at the outside edge: itself, or its uplink's awaiting end.
@@ -80,6 +85,7 @@ class MediaPaths final : public adapter::MediaPaths {
   MediaPathsOptions options_;
   Random& random_;
   adapter::Commands& commands_;
+  std::map<adapter::Place, bool> prefers_v4_;
   std::unordered_map<media::MediaId, Port> ports_;
   std::unordered_map<media::MediaId, media::MediaId> flow_owner_;  // either end -> its port
   std::unordered_map<edge::QueryId, OnCounts> queries_;

@@ -125,6 +125,16 @@ TEST_F(MediaPathsTest, PutsAFlowBetweenAPortInsideAndOneOutside) {
   EXPECT_NE(probing.components[0].token, probing.components[1].token);
 }
 
+TEST_F(MediaPathsTest, SendsFlowsTheWayThatTheAgentComes) {
+  const TransportAddress x6 = *TransportAddress::parse("[2001:db8::1]:2776");
+  const TransportAddress y6 = *TransportAddress::parse("[2001:db8::1]:2777");
+  paths_.set_server_addresses({kX, x6}, {kY, y6});
+  paths_.prefer_family(site_a_, false);
+  paths_.connect(open(site_a_), open(site_b_));
+  EXPECT_THAT(commands_.edges[site_a_].flows.begin()->second.server, ElementsAre(x6, y6));
+  EXPECT_THAT(commands_.edges[site_b_].flows.begin()->second.server, ElementsAre(kX, kY));
+}
+
 TEST_F(MediaPathsTest, JoinsTheFlowsOfTwoAgentsOutsideWithoutAnyFarSidePort) {
   const MediaId a = open(site_a_);
   const MediaId b = open(site_b_);

@@ -67,7 +67,7 @@ class Server final : public Acceptor::Observer {
   std::string start_acceptor();
   std::string start_admin();
   void drive_brain();
-  void hide_agent_addresses(AgentId agent);
+  void learn_agent_address(AgentId agent);
   void stop();
   std::string name_of(Place place) const;
   boost::json::object status() const;
@@ -202,7 +202,7 @@ std::string Server::start_acceptor() {
         if (!renewed) return tl::make_unexpected(renewed.error());
         return renewed->to_pem();
       },
-      .on_attached = [this](AgentId agent) { hide_agent_addresses(agent); },
+      .on_attached = [this](AgentId agent) { learn_agent_address(agent); },
       .on_over =
           [this](AgentId agent) {
             // Not from inside its own handler; a new session of this agent may be there by then.
@@ -251,11 +251,13 @@ void Server::on_refused(const TransportAddress& remote, const mux::Refusal& refu
   log_->debug("agent refused", {{"remote", remote.to_string()}, {"code", mux::name(refusal.code)}});
 }
 
-// The address that the agent's network shows must not be seen by a destination, in no message.
-void Server::hide_agent_addresses(AgentId agent) {
-  if (!sip_) return;
+// The address that the agent's network shows must not be seen by a destination, in no message; and
+// the way that its multiplex connection takes is the one for its media.
+void Server::learn_agent_address(AgentId agent) {
   acceptor_->for_each([&](const Acceptor::SessionView& view) {
-    if (view.peer.agent == agent) sip_->hide(agent, view.remote.ip);
+    if (view.peer.agent != agent) return;
+    brain_->prefer_family(Place::inside(agent), view.remote.ip.is_v4());
+    if (sip_) sip_->hide(agent, view.remote.ip);
   });
 }
 
