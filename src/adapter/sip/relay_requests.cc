@@ -371,7 +371,8 @@ std::string Relay::build(const ExchangePtr& exchange, Branch& branch, const Hop&
 }
 
 std::string Relay::contact_for(const Exchange& exchange, const Hop& hop) const {
-  const auto came = wire::NameAddr::parse(exchange.request.list(HeaderName::Contact).front());
+  const auto contacts = exchange.request.list(HeaderName::Contact);  // none if the line is empty
+  const auto came = wire::NameAddr::parse(contacts.empty() ? std::string_view{} : contacts.front());
   const std::string parameters = came ? came->parameters.without("expires") : std::string{};
   const auto uri = wire::Uri::parse(exchange.request.request_uri());
   const bool sips = uri && uri->is_sips();

@@ -370,7 +370,9 @@ void Relay::send_response(const ExchangePtr& exchange, Branch& branch,
   edits.makes_dialog = !exchange->dialog && exchange->caller && status > 100 && status < 300;
   const bool redirects = status >= 300 && status < 400;
   if (response.has(HeaderName::Contact) && !redirects && status != 485) {
-    const auto came = wire::NameAddr::parse(response.list(HeaderName::Contact).front());
+    const auto contacts = response.list(HeaderName::Contact);  // none if the line is empty
+    const auto came =
+        wire::NameAddr::parse(contacts.empty() ? std::string_view{} : contacts.front());
     const auto uri = wire::Uri::parse(exchange->request.request_uri());
     const std::string parameters = came ? came->parameters.without("expires") : std::string{};
     const PartyPtr party = dialog ? dialog->parties[other_side(exchange->side)] : nullptr;

@@ -38,7 +38,11 @@ std::optional<wire::Message> with_received(const wire::Message& request,
     return header.name == wire::HeaderName::Via;
   });
   if (line == headers.end()) return std::nullopt;
+  // An empty first line is no Via: then there is none to write into.
   const auto vias = request.list(wire::HeaderName::Via);
+  if (vias.empty() || vias.front().data() < line->value.data() ||
+      vias.front().data() >= line->value.data() + line->value.size())
+    return std::nullopt;
   const auto via = wire::Via::parse(vias.front());
   if (!via) return std::nullopt;
 
