@@ -26,8 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Soaks and figures run when asked for by name or marker."""
-    if config.option.markexpr or config.option.keyword or any("::" in a for a in config.args):
+    """Soaks and figures run when asked for by marker or by their own name."""
+    if config.option.markexpr or any("::" in a for a in config.args):
         return
     wanted = [item for item in items
               if not (item.get_closest_marker("soak") or item.get_closest_marker("figures"))]

@@ -149,7 +149,8 @@ class Baresip:
         """The final answers to its REGISTERs so far. Read from the phone's own log: the first may
         come before anybody listens to its events."""
         return [int(status) for status in re.findall(
-            r"^\S+: (?:\x1b\[[0-9;]*m)?\{\d/\w+/v\d\} (\d{3}) .*", self.process.text(), re.M)]
+            r"^(?:\S+: (?:\x1b\[[0-9;]*m)?\{\d/\w+/v\d\}|\x1b\[31mreg: \S+:) (\d{3}) ",
+            self.process.text(), re.M)]
 
     def await_registered(self, timeout: float = 20.0) -> None:
         until(lambda: 200 in self.registrations(),
