@@ -99,6 +99,17 @@ def test_a_private_and_a_public_phone_call_each_other(scene: Scene):
     world.hang_up(paul, alice)
 
 
+def test_a_public_phone_behind_a_home_nat_talks_with_a_private_one(scene: Scene):
+    world = World(scene)
+    world.add_site("a")
+    alice = world.phone("a", "alice")
+    paul = world.public_phone("paul", register=True, home_nat=True)
+    world.call(alice, paul)
+    world.hang_up(paul, alice)
+    world.call(paul, alice)
+    world.hang_up(alice, paul)
+
+
 def test_two_phones_behind_one_agent_are_joined_inside_it(scene: Scene):
     world = World(scene)
     site = world.add_site("a")

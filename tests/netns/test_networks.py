@@ -106,6 +106,23 @@ def test_two_servers_call_each_other_over_the_public_network(scene: Scene):
     assert proof.betrayed(between, [SERVER, SERVER6, SECOND_SERVER]) == {}
 
 
+def test_a_call_over_ipv6_all_the_way(scene: Scene):
+    world = World(scene)
+    for name in ("a", "b"):
+        world.add_site(name, ipv6=True, agent_settings={
+            "multiplex.servers": [f"[{SERVER6}]:2776"]})
+    alice = world.phone("a", "alice", ipv6=True)
+    bob = world.phone("b", "bob", ipv6=True)
+    for caller, callee in ((alice, bob), (bob, alice)):
+        world.call(caller, callee)
+        world.hang_up(callee, caller)
+    scene.capture.settle()
+    for name, site in scene.sites.items():
+        own = [world.agents[name].host.address6 or ""]
+        assert proof.strays(site.router, SERVER6, own=own) == []
+        assert proof.crossed(site.router, SERVER6, own=own)["X out"] > 50
+
+
 def test_one_port_serves_for_rtp_and_rtcp(scene: Scene):
     world = figure_1(scene, server_settings={"media.y": 2776})
     alice, bob = world.phone("a", "alice"), world.phone("b", "bob")

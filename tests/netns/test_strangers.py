@@ -89,6 +89,28 @@ def test_a_copied_probe_moves_no_call(scene: Scene):
     world.hang_up(bob, alice)
 
 
+def test_rubbish_on_every_open_port_of_the_server_harms_nothing(scene: Scene):
+    world = figure_1(scene)
+    alice, bob = world.phone("a", "alice"), world.phone("b", "bob")
+    stranger = scene.public_host("stranger", STRANGER)
+    world.call(alice, bob)
+    began = time.time()
+    rubbish = [b"\x00" * 10, b"\xff" * 1400, b"\x08" * 60, b"INVITE", b"\r\n\r\n", b"\x80" * 11,
+               b"INVITE sip:bob@example.org SIP/2.0\r\nVia: \r\n\r\n", bytes(range(256)) * 4]
+    with stranger.namespace.socket() as line:
+        line.bind((STRANGER, 20000))
+        for octets in rubbish * 20:
+            for port in (2776, 2777, 5060):
+                line.sendto(octets, (SERVER, port))
+    for octets in rubbish:
+        for port in (2776, 5060):
+            with stranger.namespace.connect((SERVER, port)) as stream:
+                stream.sendall(octets)
+    world.both_hear(alice, bob, began, seconds=2.0)
+    world.server.assert_healthy()
+    world.hang_up(alice, bob)
+
+
 def test_a_stranger_cannot_call_through_the_server_to_elsewhere(scene: Scene):
     """The server is no open relay: what is not its own is not routed for strangers."""
     world = figure_1(scene)
