@@ -64,6 +64,9 @@ class Agent final : public Dialler::Observer {
   std::string start_dialler();
   void on_ready(const control::Welcomed& welcomed);
   void on_media_event(const media::Event& event);
+  void on_routes_changed();
+  void ask_for_life();
+  std::optional<IpAddress> local_toward_server();
   void check_renewal();
   void on_certificate(const std::string& certificate, const std::string& what);
   void stop();
@@ -86,6 +89,7 @@ class Agent final : public Dialler::Observer {
   std::unique_ptr<admin::ServiceManager> service_;
   std::unique_ptr<net::Timer> renewal_timer_, stop_timer_, life_timer_;
   bool awaiting_life_ = false;
+  std::optional<IpAddress> local_;  // ours, on the way to the server
   std::string last_problem_;
 };
 
@@ -167,10 +171,7 @@ std::string Agent::start_dialler() {
       std::chrono::duration_cast<milliseconds>(config_.session.dead_after);
   settings.multiplex.life = std::chrono::duration_cast<milliseconds>(config_.session.detached_for);
   dialler_ = std::make_unique<Dialler>(network_, random_, std::move(settings), *this);
-  network_.watch_routes([this] {
-    dialler_->path_changed();
-    media_->path_changed();
-  });
+  network_.watch_routes([this] { on_routes_changed(); });
   log_->info("agent starts", {{"agent", identity_->name}, {"version", SALLYPORT_VERSION}});
   dialler_->start();
   check_renewal();
@@ -185,6 +186,7 @@ void Agent::on_session(mux::Multiplex& session) {
 
 void Agent::on_ready(const control::Welcomed& welcomed) {
   last_problem_.clear();
+  local_ = local_toward_server();
   log_->info("agent ready", {{"agent", identity_->name},
                              {"mode", control::name(welcomed.mode)},
                              {"server", welcomed.server_software},
@@ -211,7 +213,27 @@ void Agent::on_unreachable(const HostPort& server, const Error& why) {
 // or changed its mapping, and with it the one of the multiplex connection, which would be noticed
 // by nobody for its dead time. A ping tells the two apart.
 void Agent::on_media_event(const media::Event& event) {
-  if (event.kind != media::EventKind::Silent && event.kind != media::EventKind::Unconfirmed) return;
+  if (event.kind == media::EventKind::Silent || event.kind == media::EventKind::Unconfirmed)
+    ask_for_life();
+}
+
+// Many changes of routes and addresses have nothing to do with the way to the server.
+void Agent::on_routes_changed() {
+  media_->path_changed();
+  const auto before = std::exchange(local_, local_toward_server());
+  if (before == local_) return ask_for_life();
+  log_->info("the way to the server has changed", {});
+  dialler_->path_changed();
+}
+
+std::optional<IpAddress> Agent::local_toward_server() {
+  const auto server = dialler_->server();
+  if (!server) return std::nullopt;
+  const auto local = network_.local_address_for(server->ip);
+  return local ? std::optional{*local} : std::nullopt;
+}
+
+void Agent::ask_for_life() {
   if (awaiting_life_ || !session_ || !session_->attached()) return;
   awaiting_life_ = true;
   const TimePoint asked = network_.now();

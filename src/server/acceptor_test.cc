@@ -152,9 +152,9 @@ class AcceptorTest : public testing::Test {
                                                agent::Dialler::Settings dial_settings = {}) {
     if (dial_settings.servers.empty()) dial_settings.servers = {host_port(relay->local())};
     if (!dial_settings.tls.context) dial_settings.tls = client_tls(mux::kAlpn);
-    auto dialler = std::make_unique<agent::Dialler>(network, random, dial_settings, of);
-    dialler->start();
-    return dialler;
+    auto made = std::make_unique<agent::Dialler>(network, random, dial_settings, of);
+    made->start();
+    return made;
   }
   bool run(const std::function<bool()>& until) { return net::run_until(network, until); }
   void connect() {
