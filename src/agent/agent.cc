@@ -88,7 +88,7 @@ class Agent final : public Dialler::Observer {
   std::unique_ptr<admin::AdminServer> admin_;
   std::unique_ptr<admin::ServiceManager> service_;
   std::unique_ptr<net::Timer> renewal_timer_, stop_timer_, life_timer_;
-  bool awaiting_life_ = false;
+  bool awaiting_life_ = false, ask_again_ = false;
   std::optional<IpAddress> local_;  // ours, on the way to the server
   std::string last_problem_;
 };
@@ -234,7 +234,10 @@ std::optional<IpAddress> Agent::local_toward_server() {
 }
 
 void Agent::ask_for_life() {
-  if (awaiting_life_ || !session_ || !session_->attached()) return;
+  if (!session_ || !session_->attached()) return;
+  // What happens while an answer is awaited may be newer than that answer.
+  ask_again_ = awaiting_life_;
+  if (awaiting_life_) return;
   awaiting_life_ = true;
   const TimePoint asked = network_.now();
   session_->multiplex().probe(asked);
@@ -242,6 +245,8 @@ void Agent::ask_for_life() {
     awaiting_life_ = false;
     if (session_ && session_->attached() && session_->multiplex().last_heard() < asked)
       dialler_->path_changed();
+    else if (std::exchange(ask_again_, false))
+      ask_for_life();
   });
 }
 
