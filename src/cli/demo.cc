@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -13,26 +14,30 @@
 namespace sallyport::cli {
 namespace {
 
-// Installed as PREFIX/bin/sallyport the scene is PREFIX/share/sallyport/demo; in a source tree it
-// is script/demo, above the build folder.
-std::filesystem::path find_demo() {
+// Installed as PREFIX/bin/sallyport the demo is PREFIX/share/sallyport/demo; in a source tree it is
+// tests/netns, above the build folder.
+std::filesystem::path find_demo(const std::filesystem::path& self) {
   std::error_code error;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return {};
-  const auto installed = self.parent_path().parent_path() / "share" / "sallyport" / "demo";
+  const auto installed =
+      self.parent_path().parent_path() / "share" / "sallyport" / "demo" / "run_demo";
   if (std::filesystem::exists(installed, error)) return installed;
-  for (auto folder = self.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
-    if (std::filesystem::exists(folder / "script" / "demo", error))
-      return folder / "script" / "demo";
+  for (auto folder = self.parent_path(); folder.has_relative_path();
+       folder = folder.parent_path()) {
+    const auto in_tree = folder / "tests" / "netns" / "run_demo";
+    if (std::filesystem::exists(in_tree, error)) return in_tree;
+  }
   return {};
 }
 
 int run_demo(std::vector<std::string> arguments) {
-  const std::string demo = find_demo();
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string demo = find_demo(self);
   if (demo.empty()) {
     std::fputs("sallyport: the demo is not installed (share/sallyport/demo)\n", stderr);
     return kFailure;
   }
+  ::setenv("NETNS_SALLYPORT", self.c_str(), 0);              // the program that it shows
   std::vector<char*> argv{const_cast<char*>(demo.c_str())};  // execv's type; it changes nothing
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
