@@ -58,7 +58,7 @@ std::string invite() {
 
 void index(benchmark::State& state) {
   const std::string text = invite();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto message = sip::Message::parse(text);
     benchmark::DoNotOptimize(message);
   }
@@ -68,7 +68,7 @@ BENCHMARK(index);
 
 void index_and_validate(benchmark::State& state) {
   const std::string text = invite();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto message = sip::Message::parse(text);
     benchmark::DoNotOptimize(message->validate());
   }
@@ -95,7 +95,7 @@ std::string rewrite(const std::string& text) {
 
 void index_and_rewrite(benchmark::State& state) {
   const std::string text = invite();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto out = rewrite(text);
     benchmark::DoNotOptimize(out);
   }
@@ -104,7 +104,7 @@ BENCHMARK(index_and_rewrite);
 
 void find_addresses(benchmark::State& state) {
   const std::string text = invite();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto found = sip::find_addresses(text);
     benchmark::DoNotOptimize(found);
   }

@@ -95,7 +95,7 @@ void AdminServer::next_request(std::uint64_t id) {
     Connection& next = *it->second;
     next.scheduled = false;
     const std::size_t end_of_line = next.input.find('\n');
-    if (end_of_line != std::string::npos && end_of_line <= kMaxRequest) {
+    if (end_of_line <= kMaxRequest) {  // npos is more
       const std::string line = next.input.substr(0, end_of_line);
       next.input.erase(0, end_of_line + 1);
       return (*server)->perform(id, ++next.request, line);

@@ -36,15 +36,16 @@ void Join::resolve_next() {
     to_dial_ = {*literal};
     return dial_next();
   }
-  network_.resolve(server_.host, net::DnsType::Address,
-                   [this, alive = std::weak_ptr<bool>{alive_}](std::vector<net::DnsRecord> found) {
-                     if (alive.expired()) return;
-                     to_dial_.clear();
-                     for (const net::DnsRecord& record : found)
-                       to_dial_.push_back({record.address, server_.port});
-                     if (found.empty()) tried_ += server_.to_string() + ": no such name; ";
-                     dial_next();
-                   });
+  network_.resolve(
+      server_.host, net::DnsType::Address,
+      [this, alive = std::weak_ptr<bool>{alive_}](const std::vector<net::DnsRecord>& found) {
+        if (alive.expired()) return;
+        to_dial_.clear();
+        for (const net::DnsRecord& record : found)
+          to_dial_.push_back({record.address, server_.port});
+        if (found.empty()) tried_ += server_.to_string() + ": no such name; ";
+        dial_next();
+      });
 }
 
 void Join::dial_next() {

@@ -12,8 +12,8 @@
 
 namespace sallyport {
 
-// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): each side has a cache line of its own
 template <typename T>
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): each side has a cache line of its own
 class Queue {
  public:
   // Holds `capacity` elements; rounded up to a power of two.

@@ -16,7 +16,7 @@ TEST(Queue, RefusesWhenFullAndKeepsTheValue) {
   EXPECT_FALSE(queue.push(std::move(third)));
   EXPECT_NE(third, nullptr);  // NOLINT(bugprone-use-after-move): a refused push moves nothing
   EXPECT_EQ(**queue.pop(), 1);
-  EXPECT_TRUE(queue.push(std::move(third)));
+  EXPECT_TRUE(queue.push(std::make_unique<int>(4)));
 }
 
 TEST(Queue, KeepsOrderBetweenTwoThreads) {
@@ -24,7 +24,7 @@ TEST(Queue, KeepsOrderBetweenTwoThreads) {
   Queue<int> queue{64};
   std::thread producer{[&] {
     for (int i = 0; i < kCount;)
-      if (int value = i; queue.push(std::move(value)))
+      if (queue.push(int{i}))
         ++i;
       else
         std::this_thread::yield();

@@ -39,9 +39,9 @@ void MemoryRegistrations::update(const RegistrationUpdate& update, WallTime now,
 Result<void> MemoryRegistrations::update_now(const RegistrationUpdate& update, WallTime now) {
   // What has run out takes no place away from what is new.
   take_expired(now);
-  static const Entries kNone;
+  static const Entries none;
   const auto found = by_identity_.find(update.identity);
-  const auto admitted = admits(update, found != by_identity_.end() ? found->second : kNone);
+  const auto admitted = admits(update, found != by_identity_.end() ? found->second : none);
   if (!admitted) return admitted;
   for (const std::string& key : update.remove) remove(update.identity, key);
   for (const Binding& binding : update.put) put(binding);

@@ -82,7 +82,7 @@ class RegistrationsTest : public ::testing::TestWithParam<bool> {
   }
   std::optional<Binding> by_handle(const std::string& handle, WallTime now = kNow) {
     std::optional<Binding> out;
-    store_->find_handle(handle, now, [&](std::optional<Binding> found) { out = found; });
+    store_->find_handle(handle, now, [&](std::optional<Binding> found) { out = std::move(found); });
     return out;
   }
 

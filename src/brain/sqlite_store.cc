@@ -48,15 +48,15 @@ std::int64_t integer(const SqlValue& value) {
 }
 
 const std::string& text(const SqlValue& value) {
-  static const std::string kEmpty;
+  static const std::string empty;
   const auto* found = std::get_if<std::string>(&value);
-  return found != nullptr ? *found : kEmpty;
+  return found != nullptr ? *found : empty;
 }
 
 const Buffer& blob(const SqlValue& value) {
-  static const Buffer kEmpty;
+  static const Buffer empty;
   const auto* found = std::get_if<Buffer>(&value);
-  return found != nullptr ? *found : kEmpty;
+  return found != nullptr ? *found : empty;
 }
 
 // ---- One connection to the file, used by one thread at a time ----

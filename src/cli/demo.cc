@@ -18,12 +18,11 @@ namespace {
 // tests/netns, above the build folder.
 std::filesystem::path find_demo(const std::filesystem::path& self) {
   std::error_code error;
-  const auto installed =
-      self.parent_path().parent_path() / "share" / "sallyport" / "demo" / "run_demo";
+  auto installed = self.parent_path().parent_path() / "share" / "sallyport" / "demo" / "run_demo";
   if (std::filesystem::exists(installed, error)) return installed;
   for (auto folder = self.parent_path(); folder.has_relative_path();
        folder = folder.parent_path()) {
-    const auto in_tree = folder / "tests" / "netns" / "run_demo";
+    auto in_tree = folder / "tests" / "netns" / "run_demo";
     if (std::filesystem::exists(in_tree, error)) return in_tree;
   }
   return {};

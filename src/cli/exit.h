@@ -3,6 +3,7 @@
 
 namespace sallyport::cli {
 
+// NOLINTBEGIN(readability-identifier-naming): plain integers, said without their type's name
 enum Exit : int {
   kOk = 0,
   kFailure = 1,     // it was tried and did not go well
@@ -11,5 +12,6 @@ enum Exit : int {
   kRefused = 4,     // the server or agent answered, and said no
   kForbidden = 5,   // the admin socket or a file is not ours to open
 };
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace sallyport::cli

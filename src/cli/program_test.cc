@@ -21,7 +21,6 @@ namespace {
 
 namespace json = boost::json;
 using testing::HasSubstr;
-using testing::MatchesRegex;
 using testing::Not;
 
 struct Outcome {

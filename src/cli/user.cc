@@ -64,7 +64,7 @@ std::optional<std::string> read_password(const Options& options) {
     std::fputs("sallyport: no terminal to ask on; use --password-stdin\n", stderr);
     return std::nullopt;
   }
-  const auto first = ask_password("Password: ");
+  auto first = ask_password("Password: ");
   if (!first) return std::nullopt;
   const auto again = ask_password("Again: ");
   if (!again || *first != *again) {

@@ -26,7 +26,7 @@ class Config : public testing::Test {
   ~Config() override { std::filesystem::remove_all(folder_); }
 
   std::string write(const std::string& text) {
-    const std::string path = folder_ + "/a.toml";
+    std::string path = folder_ + "/a.toml";
     std::ofstream{path} << text;
     return path;
   }

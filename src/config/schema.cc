@@ -53,11 +53,11 @@ const T* content(const Value& value) {
 // A key whose value is one string of some syntax.
 template <typename T, typename Parse, typename Write>
 Key text_key(std::string path, T& member, std::string comment, Parse parse, Write write,
-             std::string expected) {
+             std::string_view expected) {
   Key key{std::move(path), std::move(comment), Shape::Text, {}, {}};
   key.read = [&member, parse, expected](const Value& value, const std::string& source,
                                         Problems& problems) {
-    const std::string* text = content<std::string>(value);
+    const auto* text = content<std::string>(value);
     if (text == nullptr) {
       problems.push_back(
           {source, value.place, fmt::format("expected {}, found {}", expected, value.type())});
@@ -73,7 +73,7 @@ Key text_key(std::string path, T& member, std::string comment, Parse parse, Writ
 // A key whose value is a list of such strings.
 template <typename T, typename Parse, typename Write>
 Key list_key(std::string path, std::vector<T>& member, std::string comment, Parse parse,
-             Write write, std::string expected) {
+             Write write, std::string_view expected) {
   Key key{std::move(path), std::move(comment), Shape::Items, {}, {}};
   key.read = [&member, parse, expected](const Value& value, const std::string& source,
                                         Problems& problems) {
@@ -81,7 +81,7 @@ Key list_key(std::string path, std::vector<T>& member, std::string comment, Pars
     if (list == nullptr) return;
     std::vector<T> items;
     for (const Value& each : *list) {
-      const std::string* text = content<std::string>(each);
+      const auto* text = content<std::string>(each);
       if (text == nullptr) {
         problems.push_back(
             {source, each.place, fmt::format("expected {}, found {}", expected, each.type())});
@@ -108,7 +108,7 @@ Key integer_key(std::string path, T& member, T least, T most, std::string commen
   Key key{std::move(path), std::move(comment), Shape::Integer, {}, {}};
   key.read = [&member, least, most](const Value& value, const std::string& source,
                                     Problems& problems) {
-    const std::int64_t* number = content<std::int64_t>(value);
+    const auto* number = content<std::int64_t>(value);
     if (number == nullptr) {
       problems.push_back(
           {source, value.place, fmt::format("expected an integer, found {}", value.type())});
@@ -459,7 +459,7 @@ void Schema::add(std::string path, std::vector<Mode>& member, std::string commen
 }
 
 const Table* as_table(const Value& value, const std::string& source, Problems& problems) {
-  const Table* table = content<Table>(value);
+  const auto* table = content<Table>(value);
   if (table == nullptr)
     problems.push_back(
         {source, value.place, fmt::format("expected a table, found {}", value.type())});
@@ -467,7 +467,7 @@ const Table* as_table(const Value& value, const std::string& source, Problems& p
 }
 
 const List* as_list(const Value& value, const std::string& source, Problems& problems) {
-  const List* list = content<List>(value);
+  const auto* list = content<List>(value);
   if (list == nullptr)
     problems.push_back(
         {source, value.place, fmt::format("expected a list, found {}", value.type())});
@@ -504,7 +504,7 @@ void Schema::read_at(const std::string& prefix, const Table& table, const std::s
     const bool is_section = std::any_of(keys_.begin(), keys_.end(), [&](const Key& key) {
       return key.path.starts_with(path + ".");
     });
-    const Table* inner = content<Table>(entry.value);
+    const auto* inner = content<Table>(entry.value);
     if (is_section && inner != nullptr) {
       read_at(path + ".", *inner, source, places, problems);
     } else if (is_section) {

@@ -78,11 +78,12 @@ class Schema {
   // Tables of one kind: [path.NAME] for each name, or [[path]] for each item. `describe_item` binds
   // one item's keys; the default file shows `example`, commented out.
   template <typename T>
-  void add_named(std::string path, std::map<std::string, T>& member, Schema (*describe_item)(T&),
-                 std::string example_name, T example, std::string comment);
-  template <typename T>
-  void add_items(std::string path, std::vector<T>& member, Schema (*describe_item)(T&), T example,
+  void add_named(const std::string& path, std::map<std::string, T>& member,
+                 Schema (*describe_item)(T&), const std::string& example_name, T example,
                  std::string comment);
+  template <typename T>
+  void add_items(const std::string& path, std::vector<T>& member, Schema (*describe_item)(T&),
+                 T example, std::string comment);
 
   const std::vector<Key>& keys() const { return keys_; }
   const Key* find(std::string_view path) const;
@@ -128,8 +129,8 @@ std::optional<ByteCount> parse_byte_count(std::string_view text);
 std::string to_text(ByteCount count);
 
 template <typename T>
-void Schema::add_named(std::string path, std::map<std::string, T>& member,
-                       Schema (*describe_item)(T&), std::string example_name, T example,
+void Schema::add_named(const std::string& path, std::map<std::string, T>& member,
+                       Schema (*describe_item)(T&), const std::string& example_name, T example,
                        std::string comment) {
   Key key{path, std::move(comment), Shape::Tables, {}, {}};
   key.read = [&member, describe_item](const Value& value, const std::string& source,
@@ -146,7 +147,7 @@ void Schema::add_named(std::string path, std::map<std::string, T>& member,
 }
 
 template <typename T>
-void Schema::add_items(std::string path, std::vector<T>& member, Schema (*describe_item)(T&),
+void Schema::add_items(const std::string& path, std::vector<T>& member, Schema (*describe_item)(T&),
                        T example, std::string comment) {
   Key key{path, std::move(comment), Shape::Tables, {}, {}};
   key.read = [&member, describe_item](const Value& value, const std::string& source,

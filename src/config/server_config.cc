@@ -227,6 +227,7 @@ std::vector<HostPort> multiplex_addresses(const ServerConfig& config,
   std::vector<HostPort> out;
   const std::uint16_t port =
       config.multiplex.listen.empty() ? kPortZ : config.multiplex.listen.front().port;
+  out.reserve(advertised.size());
   for (const IpAddress& ip : advertised) out.push_back({ip.to_string(), port});
   return out;
 }

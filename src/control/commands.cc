@@ -14,6 +14,7 @@ constexpr std::size_t kMaxMulticastGroups = 16;
 constexpr std::size_t kMaxName = 255;  // RFC 1035 2.3.4
 
 // Most fields are checked with a Result each; this passes the first failure on.
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declared name takes none
 #define SALLYPORT_TRY(name, expression) \
   const auto name = (expression);       \
   if (!name) return tl::make_unexpected((name).error())

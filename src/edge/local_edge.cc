@@ -338,6 +338,7 @@ void LocalEdge::resolve(QueryId id, const std::string& name, RecordType type) {
   network_.resolve(name, static_cast<net::DnsType>(type),
                    guarded([this, id, type](const std::vector<net::DnsRecord>& found) {
                      std::vector<Record> records;
+                     records.reserve(found.size());
                      for (const net::DnsRecord& r : found)
                        records.push_back({.type = type,
                                           .address = r.address,

@@ -238,6 +238,7 @@ void MediaThread::tell(MediaCommand&& command) {
   // Full: the media thread has thousands of commands before it and takes them all in its next
   // round, some hundred microseconds away. It never waits for this thread, so the wait ends; to
   // refuse instead would leave calls half made.
+  // NOLINTNEXTLINE(bugprone-use-after-move): a push that is refused moves nothing
   while (!shared_->commands.push(std::move(command))) {
     wake();
     std::this_thread::sleep_for(kQueueFull);

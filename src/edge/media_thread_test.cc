@@ -61,7 +61,7 @@ class MediaThreadTest : public ::testing::TestWithParam<const char*> {
     if (!net::UdpBatch::open({.ip = ip_, .port = 0}, {}))
       GTEST_SKIP() << "this host has no such loopback";
   }
-  std::unique_ptr<MediaThread> start(MediaThreadOptions options = {}) {
+  std::unique_ptr<MediaThread> start(const MediaThreadOptions& options = {}) {
     auto made = MediaThread::start(
         options, [this](std::function<void()> work) { network_.post(std::move(work)); });
     EXPECT_TRUE(made);

@@ -356,7 +356,7 @@ TEST_F(RemoteEdgeTest, StopsReadingFromATerminalThatIsFasterThanTheMultiplex) {
   const ConnectionId id{2};
   connected(id);
   pair_.break_connection();
-  const std::string chunk(64 * 1024, 'z');
+  const std::string chunk(65'536, 'z');
   for (int i = 0; i < 8; ++i) slave_.on_received(id, as_bytes(chunk));
   EXPECT_THAT(std::exchange(edge_.told, {}), ElementsAre("pause 2"));
   ASSERT_FALSE(pair_.connect());

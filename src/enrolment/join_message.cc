@@ -53,7 +53,7 @@ std::string encode(const JoinRequest& request) {
 
 std::string encode(const JoinReply& reply) {
   json::object object;
-  if (const Refused* refused = std::get_if<Refused>(&reply)) {
+  if (const auto* refused = std::get_if<Refused>(&reply)) {
     object["refused"] = name(refused->code);
     object["what"] = refused->what;
   } else {

@@ -66,7 +66,7 @@ struct Loaded : testing::Test {
   void open_flows() {
     for (std::uint32_t i = 0; i < kFlows; ++i) {
       FlowSpec spec;
-      spec.components = {secrets[i * 2], secrets[i * 2 + 1]};
+      spec.components = {secrets[std::size_t{i} * 2], secrets[std::size_t{i} * 2 + 1]};
       ASSERT_TRUE(relay.add_flow(MediaId{i + 1}, spec, {}));
       if (i % 2 == 1) relay.join(MediaId{i}, MediaId{i + 1});
     }
@@ -75,8 +75,9 @@ struct Loaded : testing::Test {
     relay.on_datagram(SocketId{socket}, from, MutableBytes{buffer}.subspan(kHeadroom), now, sender);
   }
   void probe(std::uint32_t flow, std::uint64_t counter) {
-    ProbeDatagram datagram = encode(Probe{.token = secrets[flow * 2].token, .counter = counter},
-                                    secrets[flow * 2].key, tags);
+    ProbeDatagram datagram =
+        encode(Probe{.token = secrets[std::size_t{flow} * 2].token, .counter = counter},
+               secrets[std::size_t{flow} * 2].key, tags);
     relay.on_datagram(SocketId{1}, source(flow), datagram, now, sender);
   }
 };

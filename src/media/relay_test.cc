@@ -232,17 +232,18 @@ TEST(Relay, LearnsTheSourceOfAPortOnceAndSendsThere) {
 }
 
 TEST(Relay, CountsWhatEachEndReceivesAndSends) {
+  constexpr std::uint64_t kOctets = 172;  // of each packet
   World world;
   Call call{world};
   call.alice.talk(call.agent_rtp, 0, 20);
   call.bob.talk(call.server_rtp, 0, 30);
   world.run_for(seconds{1});
   const ComponentCounts port = call.agent.relay.count(MediaId{2})->components.at(0);
-  EXPECT_EQ(port, (ComponentCounts{20, 20 * 172, 30, 30 * 172, 0}));
+  EXPECT_EQ(port, (ComponentCounts{20, 20 * kOctets, 30, 30 * kOctets, 0}));
   const ComponentCounts flow = call.agent.relay.count(MediaId{1})->components.at(0);
-  EXPECT_EQ(flow, (ComponentCounts{30, 30 * 172, 20, 20 * 172, 0}));
+  EXPECT_EQ(flow, (ComponentCounts{30, 30 * kOctets, 20, 20 * kOctets, 0}));
   EXPECT_EQ(call.server.relay.count(MediaId{1})->components.at(0),
-            (ComponentCounts{20, 20 * 172, 30, 30 * 172, 0}));
+            (ComponentCounts{20, 20 * kOctets, 30, 30 * kOctets, 0}));
   EXPECT_FALSE(call.agent.relay.count(MediaId{99}));
 }
 

@@ -91,12 +91,12 @@ class World {
     listeners_[address] = std::move(handler);
   }
   Nat& add_nat(const IpRange& inside, const IpAddress& outside) {
-    nats_.push_back({inside, std::make_unique<Nat>()});
+    nats_.emplace_back(inside, std::make_unique<Nat>());
     nats_.back().second->outside = outside;
     return *nats_.back().second;
   }
   void add_clock(std::function<std::optional<TimePoint>()> next, std::function<void()> run) {
-    clocks_.push_back({std::move(next), std::move(run)});
+    clocks_.emplace_back(std::move(next), std::move(run));
   }
 
   // From a host at `from`, through its NAT if it has one.

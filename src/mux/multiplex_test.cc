@@ -290,6 +290,7 @@ TEST_F(MultiplexTest, CloseIsToldToTheFarSide) {
 TEST_F(MultiplexTest, StreamsBeyondTheLimitAreResetAndNothingElse) {
   pair.connect();
   std::vector<ChannelId> ids;
+  ids.reserve(4200);
   for (int i = 0; i < 4200; ++i) ids.push_back(pair.dialling.open(byte_stream(1)));
   pair.run();
   EXPECT_EQ(pair.accepting.channels(), 4096U);

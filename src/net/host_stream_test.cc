@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "net/socket.h"
@@ -151,7 +152,7 @@ TEST_F(HostStreamTest, DialEndsAtItsTimeout) {
   std::vector<Fd> fill;
   for (int i = 0; i < 4; ++i) {
     fill.push_back(std::move(*open_socket(AF_INET, SOCK_STREAM)));
-    ::connect(fill.back().get(), &address.any, address.size);
+    std::ignore = ::connect(fill.back().get(), &address.any, address.size);
   }
   ConnectOptions options;
   options.timeout = std::chrono::milliseconds{50};
@@ -168,7 +169,7 @@ TEST_F(HostStreamTest, ResetIsToldWithWhatCameBeforeIt) {
   const SocketAddress address{listener_->local()};
   End first = std::move(there_);
   there_.stream = nullptr;
-  ::connect(raw->get(), &address.any, address.size);
+  std::ignore = ::connect(raw->get(), &address.any, address.size);
   ASSERT_TRUE(run([&] { return there_.stream != nullptr; }));
   ASSERT_EQ(::send(raw->get(), "last", 4, MSG_NOSIGNAL), 4);
   const linger at_once{.l_onoff = 1, .l_linger = 0};
@@ -183,7 +184,7 @@ TEST_F(HostStreamTest, ResetIsNoticedAfterTheFarEndHalfClosed) {
   auto raw = open_socket(AF_INET, SOCK_STREAM);
   ASSERT_TRUE(raw);
   const SocketAddress address{listener_->local()};
-  ::connect(raw->get(), &address.any, address.size);
+  std::ignore = ::connect(raw->get(), &address.any, address.size);
   ASSERT_TRUE(run([&] { return there_.stream != nullptr; }));
   ::shutdown(raw->get(), SHUT_WR);
   ASSERT_TRUE(run([&] { return there_.half_closed; }));

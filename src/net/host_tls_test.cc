@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 
 #include <memory>
+#include <tuple>
 
 #include "net/socket.h"
 #include "net/testing.h"
@@ -306,7 +307,7 @@ TEST_F(HostTlsTest, GarbageInsteadOfAHandshakeEndsThatConnectionOnly) {
   auto raw = open_socket(AF_INET, SOCK_STREAM);
   ASSERT_TRUE(raw);
   const SocketAddress address{listener_->local()};
-  ::connect(raw->get(), &address.any, address.size);
+  std::ignore = ::connect(raw->get(), &address.any, address.size);
   ::send(raw->get(), "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL);
   char octet = 0;
   ASSERT_TRUE(run([&] {
@@ -323,7 +324,7 @@ TEST_F(HostTlsTest, SilentStrangersDoNotKeepOthersOut) {
   std::vector<Fd> strangers;
   for (int i = 0; i < 6; ++i) {
     strangers.push_back(std::move(*open_socket(AF_INET, SOCK_STREAM)));
-    ::connect(strangers.back().get(), &address.any, address.size);
+    std::ignore = ::connect(strangers.back().get(), &address.any, address.size);
   }
   run_ready(network_);
   dial(client_config());
@@ -344,7 +345,7 @@ TEST_F(HostTlsTest, ListenerMayBeDestroyedByItsOwnHandlerAndDuringHandshakes) {
   const TransportAddress local = listener_->local();
   auto raw = open_socket(AF_INET, SOCK_STREAM);  // its handshake is under way then
   const SocketAddress address{local};
-  ::connect(raw->get(), &address.any, address.size);
+  std::ignore = ::connect(raw->get(), &address.any, address.size);
   dial(client_config());
   ASSERT_TRUE(run([&] { return there_.stream != nullptr; }));
   run_ready(network_);

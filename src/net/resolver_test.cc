@@ -121,6 +121,7 @@ TEST_F(ResolverTest, FindsAddressesOfBothFamilies) {
   server_.add("pbx.example.org", kAaaa, to_buffer(IpAddress::parse("2001:db8::10")->octets()));
   const auto found = resolve("pbx.example.org", DnsType::Address);
   std::vector<std::string> addresses;
+  addresses.reserve(found.size());
   for (const DnsRecord& one : found) addresses.push_back(one.address.to_string());
   std::sort(addresses.begin(), addresses.end());
   EXPECT_EQ(addresses, (std::vector<std::string>{"192.0.2.10", "192.0.2.11", "2001:db8::10"}));

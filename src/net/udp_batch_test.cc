@@ -51,6 +51,7 @@ class UdpBatchTest : public ::testing::TestWithParam<const char*> {
 
 TEST_P(UdpBatchTest, CarriesABatchInOrder) {
   std::vector<std::string> sent;
+  sent.reserve(150);
   for (int i = 0; i < 150; ++i) sent.push_back("packet " + std::to_string(i));
   for (const std::string& one : sent) a_->queue(room_, b_->local(), 0, as_bytes(one));
   EXPECT_EQ(room_.flush(), 0U);

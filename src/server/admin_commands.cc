@@ -70,7 +70,7 @@ void list_agents(const EnrolmentCommands& commands, const json::object& argument
 
 bool is_plain(const std::string& text) {
   return !text.empty() && text.size() <= 128 &&
-         text.find_first_of(std::string_view{"\0\t\n\r \"\\<>@:;,", 14}) == std::string::npos;
+         text.find_first_of(std::string_view{"\0\t\n\r \"\\<>@:;,", 13}) == std::string::npos;
 }
 
 // Name and domain of a command's user, or nothing and the reply given.

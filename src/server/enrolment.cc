@@ -52,8 +52,9 @@ std::string ago(Duration since) {
   const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(since).count();
   if (minutes < 2) return "just now";
   if (minutes < 120) return std::to_string(minutes) + " minutes ago";
-  if (minutes < 2 * 24 * 60) return std::to_string(minutes / 60) + " hours ago";
-  return std::to_string(minutes / (24 * 60)) + " days ago";
+  constexpr std::int64_t kDay = 24 * std::int64_t{60};
+  if (minutes < 2 * kDay) return std::to_string(minutes / 60) + " hours ago";
+  return std::to_string(minutes / kDay) + " days ago";
 }
 
 mux::Refusal refuse(mux::RefusalCode code, std::string text, WallTime now) {

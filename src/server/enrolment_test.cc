@@ -91,7 +91,7 @@ TEST_F(EnrolmentTest, AnInvitedAgentJoinsAndIsAdmitted) {
   const Terminal terminal;
   const JoinReply reply = join(token, terminal);
   ASSERT_TRUE(std::holds_alternative<Joined>(reply)) << std::get<Refused>(reply).what;
-  const Joined& joined = std::get<Joined>(reply);
+  const auto& joined = std::get<Joined>(reply);
   EXPECT_EQ(joined.name, "branch");
   EXPECT_EQ(joined.site, kSite);
   EXPECT_TRUE(enrolment_->invites(now_).empty());

@@ -69,7 +69,7 @@ void JoinService::answer(Conversation& conversation, const enrolment::JoinReply&
     log_.warning("join refused",
                  {{"remote", from}, {"why", name(refused->code)}, {"what", refused->what}});
   } else {
-    const Joined& joined = std::get<Joined>(reply);
+    const auto& joined = std::get<Joined>(reply);
     log_.info("agent joined", {{"agent", joined.name}, {"id", joined.id.value}, {"remote", from}});
   }
   // The agent reads to the end and closes; if it does not, the timer does.

@@ -79,7 +79,7 @@ class JoinTest : public testing::Test {
   Outcome join(const enrolment::Token& token) {
     std::optional<Outcome> out;
     agent::Join attempt{network_, token,
-                        [&](Result<agent::Identity> result, const agent::Join::Failure& failure) {
+                        [&](const Result<agent::Identity>& result, const agent::Join::Failure& failure) {
                           out = Outcome{std::move(result), failure};
                         }};
     EXPECT_TRUE(run_until([&] { return out.has_value(); }));
@@ -147,7 +147,7 @@ TEST_F(JoinTest, OfTwoAgentsWithOneTokenAtOnceOneGetsIn) {
   const auto token = invite("branch");
   int joined = 0;
   int refused = 0;
-  const auto count = [&](Result<agent::Identity> result, const agent::Join::Failure&) {
+  const auto count = [&](const Result<agent::Identity>& result, const agent::Join::Failure&) {
     (result ? joined : refused)++;
   };
   agent::Join first{network_, token, count};

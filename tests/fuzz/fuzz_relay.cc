@@ -82,13 +82,13 @@ struct Machine {
         if (a == 255) relay.close(second);
         return;
       case 7: {  // an authentic probe: what only an agent can send
-        const std::uint8_t which = static_cast<std::uint8_t>(b % 3U + 1U);
+        const auto which = static_cast<std::uint8_t>(b % 3U + 1U);
         Probe probe{.token = {which}, .counter = octets.empty() ? a : octets[0]};
         if (octets.size() >= 9) std::copy_n(octets.begin() + 1, 8, probe.echo.begin());
         return receive(1, a, encode(probe, {which}, tags));
       }
       case 8: {  // an authentic confirmation: what only the server can send
-        const std::uint8_t which = static_cast<std::uint8_t>(b % 2U + 4U);
+        const auto which = static_cast<std::uint8_t>(b % 2U + 4U);
         Confirmation said{.status = static_cast<ConfirmationStatus>(a % 2U + 1U),
                           .token = {which},
                           .counter = octets.empty() ? a : octets[0]};

@@ -88,7 +88,7 @@ void try_message(Bytes octets) {
   SALLYPORT_REQUIRE(Editor{*message}.finish() == message->text());
   const auto again = Message::parse(message->text());
   SALLYPORT_REQUIRE(again && again->text() == message->text());
-  const Message copy = *message;
+  const Message copy = *message;  // NOLINT(performance-unnecessary-copy-initialization): the test
   const bool valid = message->validate().has_value();
   SALLYPORT_REQUIRE(copy.validate().has_value() == valid);
   read_values(*message);

@@ -40,15 +40,15 @@ void World::change_public_address(RealmId site, const IpAddress& address) {
   forget_mappings(site);
 }
 
-bool World::bind(RealmId realm, const TransportAddress& address, OnDatagram on_datagram) {
-  return sockets_.try_emplace({realm, address}, std::move(on_datagram)).second;
+bool World::bind(RealmId realm, const TransportAddress& address, const OnDatagram& on_datagram) {
+  return sockets_.try_emplace({realm, address}, on_datagram).second;
 }
 
 void World::unbind(RealmId realm, const TransportAddress& address) {
   sockets_.erase({realm, address});
 }
 
-void World::travel(const PathQuality& quality, std::function<void()> arrive) {
+void World::travel(const PathQuality& quality, const std::function<void()>& arrive) {
   if (random_.below(100) < quality.loss_percent) return;
   const unsigned copies = random_.below(100) < quality.duplicate_percent ? 2 : 1;
   for (unsigned i = 0; i < copies; ++i) {

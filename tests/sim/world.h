@@ -65,7 +65,7 @@ class World final : public Clocks {
   const IpAddress& public_address(RealmId site) { return sites_.at(site).nat.public_address; }
 
   // A UDP socket. False if the address is taken. Unbinding is silent.
-  bool bind(RealmId realm, const TransportAddress& address, OnDatagram on_datagram);
+  bool bind(RealmId realm, const TransportAddress& address, const OnDatagram& on_datagram);
   void unbind(RealmId realm, const TransportAddress& address);
   void send(RealmId realm, const TransportAddress& from, const TransportAddress& to,
             Bytes datagram);
@@ -90,7 +90,7 @@ class World final : public Clocks {
   };
 
   std::uint16_t map_out(Site& site, const TransportAddress& inside, const TransportAddress& to);
-  void travel(const PathQuality& quality, std::function<void()> arrive);
+  void travel(const PathQuality& quality, const std::function<void()>& arrive);
   void in_public(const TransportAddress& from, const TransportAddress& to, Bytes datagram);
   void deliver(RealmId realm, const TransportAddress& from, const TransportAddress& to,
                Bytes datagram);

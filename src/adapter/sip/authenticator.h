@@ -49,7 +49,8 @@ class Authenticator {
     std::optional<brain::User> user;  // Accepted
   };
 
-  Authenticator(Limits limits, const Secret& secret, const brain::Users& users, Random& random)
+  Authenticator(const Limits& limits, const Secret& secret, const brain::Users& users,
+                Random& random)
       : limits_(limits),
         secret_(secret),
         users_(users),

@@ -189,16 +189,16 @@ void Locator::on_naptr(Search& search, std::vector<edge::Record> records) const 
   if (search.questions.empty()) add_services(search);
 }
 
-void Locator::on_srv(Search& search, std::vector<edge::Record> records) const {
+void Locator::on_srv(Search& search, const std::vector<edge::Record>& records) const {
   const Question asked = search.questions.front();
   search.questions.pop_front();
   // RFC 2782: by priority; within one, drawn by weight: each draws a key that favours heavy ones.
   std::vector<std::pair<std::pair<std::uint16_t, std::uint64_t>, edge::Record>> drawn;
-  for (edge::Record& record : records) {
+  for (const edge::Record& record : records) {
     if (record.type != edge::RecordType::Srv || record.target.empty() || record.target == ".")
       continue;
     const std::uint64_t key = random_.below(1U << 20U) / (std::uint64_t{record.weight} + 1);
-    drawn.push_back({{record.priority, key}, std::move(record)});
+    drawn.push_back({{record.priority, key}, record});
   }
   std::stable_sort(drawn.begin(), drawn.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });

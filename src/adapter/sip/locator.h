@@ -45,7 +45,7 @@ class Locator {
   void add_services(Search& search) const;
   void step(const SearchPtr& search, Commands& out);
   void on_naptr(Search& search, std::vector<edge::Record> records) const;
-  void on_srv(Search& search, std::vector<edge::Record> records) const;
+  void on_srv(Search& search, const std::vector<edge::Record>& records) const;
   void on_addresses(Search& search, const std::vector<edge::Record>& records) const;
   void find_locals(const SearchPtr& search, Commands& out);
   SearchPtr take(std::uint64_t id);

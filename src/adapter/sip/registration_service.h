@@ -25,7 +25,7 @@ class RegistrationService final : public RegisterHandler {
   // All must outlive it.
   RegistrationService(RegistrationConfig config, brain::Registrations& registrations,
                       const brain::Users& users, const Secrets& secrets,
-                      Authenticator::Limits limits = {})
+                      const Authenticator::Limits& limits = {})
       : config_(std::move(config)),
         domains_(config_),
         registrations_(registrations),

@@ -127,7 +127,7 @@ bool Relay::is_loop(const wire::Message& request, const Hop& from) const {
 // ---- beginnings ----
 
 Relay::ExchangePtr Relay::begin(ServerId id, const wire::Message& request, const Hop& from) {
-  const auto exchange = std::make_shared<Exchange>(request);
+  auto exchange = std::make_shared<Exchange>(request);
   exchange->id = ExchangeId{++next_id_};
   exchange->server = id;
   exchange->method = request.method();

@@ -27,7 +27,7 @@ MediaId FakePaths::open_port(Place place, const media::PortSpec& spec, Handler h
     port.own.push_back({hosts.at(place), static_cast<std::uint16_t>(next_port_ + i)});
   next_port_ = static_cast<std::uint16_t>(next_port_ + 2);
   ports[id] = std::move(port);
-  later_.push_back([this, id, full](Commands& out) {
+  later_.emplace_back([this, id, full](Commands& out) {
     const auto it = ports.find(id);
     if (it == ports.end()) return;
     const Handler told = it->second.handler;
