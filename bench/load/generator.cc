@@ -71,7 +71,8 @@ void require(bool done, const char* what) {
 
 }  // namespace
 
-Generator::Generator(std::uint16_t port, std::size_t streams) : port_(port), streams_(streams) {
+Generator::Generator(std::uint16_t port, std::size_t streams)
+    : port_(port), streams_(streams), talking_(streams) {
   socket_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   require(socket_ >= 0, "socket");
   const int on = 1;
@@ -130,7 +131,7 @@ Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseco
   // Stragglers are waited for; loss is what has not come by then.
   const std::int64_t over = stops + 500'000'000;
   const std::int64_t each =
-      std::chrono::nanoseconds{kInterval}.count() / static_cast<std::int64_t>(streams_.size());
+      std::chrono::nanoseconds{kInterval}.count() / static_cast<std::int64_t>(talking_);
   std::uint64_t missed_before = 0;
   bool sending = true;
   const auto on_arrival = [&](std::size_t stream, Bytes datagram, std::int64_t arrived) {
@@ -150,6 +151,7 @@ Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseco
     if (sending) send_due(now, measuring_ ? &figures : nullptr);
     while (receive(on_arrival) == kReceiveBatch) {
     }
+    if (between_) between_();
     const std::int64_t next_due = began_ + static_cast<std::int64_t>(next_) * each;
     // A millisecond's worth of packets goes out together, as at a busy site.
     const std::int64_t wait = std::min<std::int64_t>(
@@ -171,11 +173,11 @@ Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseco
 
 void Generator::send_due(std::int64_t now, Figures* figures) {
   const auto each =
-      std::chrono::nanoseconds{kInterval}.count() / static_cast<std::int64_t>(streams_.size());
+      std::chrono::nanoseconds{kInterval}.count() / static_cast<std::int64_t>(talking_);
   std::size_t filled = 0;
   for (; began_ + static_cast<std::int64_t>(next_) * each <= now; ++next_) {
     due_[filled] = began_ + static_cast<std::int64_t>(next_) * each;
-    fill(filled, next_ % streams_.size());
+    fill(filled, next_ % talking_);
     if (++filled < kSendBatch) continue;
     flush(filled, figures);
     filled = 0;
@@ -186,7 +188,7 @@ void Generator::send_due(std::int64_t now, Figures* figures) {
 void Generator::fill(std::size_t slot, std::size_t stream) {
   Stream& from = streams_[stream];
   auto& packet = out_[slot];
-  const auto number = static_cast<std::uint32_t>(next_ / streams_.size());
+  const auto number = static_cast<std::uint32_t>(next_ / talking_);
   packet.fill(0x55);
   packet[0] = 0x80;
   packet[1] = 0;
@@ -265,7 +267,10 @@ std::size_t Generator::receive(
 
 void Generator::count_received(std::size_t stream, Bytes datagram, std::int64_t arrived,
                                Figures& figures) {
-  if (datagram.size() != kPacket || get<std::uint32_t>(&datagram[kRtpHeader]) != kMark) return;
+  if (datagram.size() != kPacket || get<std::uint32_t>(&datagram[kRtpHeader]) != kMark) {
+    if (other_datagrams_) other_datagrams_(stream, datagram);
+    return;
+  }
   const auto from = get<std::uint32_t>(&datagram[kRtpHeader + 4]);
   if (get<std::uint32_t>(&datagram[kRtpHeader + 8]) == kWarmUp || from >= streams_.size()) return;
   if (streams_[from].peer != stream) {

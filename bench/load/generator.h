@@ -50,12 +50,20 @@ class Generator {
   ~Generator();
 
   std::vector<Stream>& streams() { return streams_; }
+  // Only the first `count` of the streams send RTP; the others have their addresses. At first all.
+  void set_talking(std::size_t count) { talking_ = count; }
   TransportAddress local_of(std::size_t stream) const;
 
   // One datagram from that stream's address, as it is.
   void send(std::size_t stream, const TransportAddress& to, Bytes datagram);
   // Reads for so long; `handle` is given every datagram with the stream at whose address it came.
   using Handle = std::function<void(std::size_t stream, Bytes datagram)>;
+  // What run() gives everything to that is not one of its own packets, and what it does between
+  // them, about every millisecond.
+  void set_besides(Handle other_datagrams, std::function<void()> between) {
+    other_datagrams_ = std::move(other_datagrams);
+    between_ = std::move(between);
+  }
   void listen_for(std::chrono::milliseconds how_long, const Handle& handle);
 
   // Sends for `warm_up` without looking, then measures for `measured`, then waits for stragglers.
@@ -77,6 +85,9 @@ class Generator {
   int socket_ = -1;
   std::uint16_t port_;
   std::vector<Stream> streams_;
+  std::size_t talking_;
+  Handle other_datagrams_;
+  std::function<void()> between_;
   std::uint64_t next_ = 0;  // packets due since the start, all streams in turn
   std::int64_t began_ = 0;
   bool measuring_ = false;

@@ -75,7 +75,9 @@ void EventLoop::run() {
 void EventLoop::stop() { state_->io.stop(); }
 
 bool EventLoop::run_one(Duration at_most) {
-  const bool done = state_->io.run_one_for(at_most) != 0;
+  // Given no time, run_one_for() does not even look.
+  const bool done =
+      (at_most > Duration::zero() ? state_->io.run_one_for(at_most) : state_->io.poll_one()) != 0;
   if (state_->io.stopped()) state_->io.restart();
   return done;
 }
@@ -125,10 +127,10 @@ void Readiness::wait(Ready what) {
   bool& waiting = state_->waiting.at(static_cast<std::size_t>(what));
   if (waiting) return;
   waiting = true;
-  constexpr std::array kinds = {asio::posix::descriptor_base::wait_read,
-                                asio::posix::descriptor_base::wait_write,
-                                asio::posix::descriptor_base::wait_error};
-  state_->descriptor.async_wait(kinds.at(static_cast<std::size_t>(what)),
+  constexpr std::array kKinds = {asio::posix::descriptor_base::wait_read,
+                                 asio::posix::descriptor_base::wait_write,
+                                 asio::posix::descriptor_base::wait_error};
+  state_->descriptor.async_wait(kKinds.at(static_cast<std::size_t>(what)),
                                 [state = state_, what](const error_code& error) {
                                   state->waiting.at(static_cast<std::size_t>(what)) = false;
                                   if (!error && !state->ended) state->on_ready(what);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "net/socket.h"
@@ -165,7 +166,7 @@ TEST(HostNetwork, ListenerWaitsForDescriptors) {
     if (!one) break;
     all.push_back(std::move(one));
   }
-  ::connect(stranger->get(), &address.any, address.size);
+  std::ignore = ::connect(stranger->get(), &address.any, address.size);
   int turns = 0;
   const TimePoint end = Clock::now() + milliseconds{350};
   while (Clock::now() < end)
@@ -175,6 +176,15 @@ TEST(HostNetwork, ListenerWaitsForDescriptors) {
   all.clear();
   ::setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_TRUE(run_until(network, [&] { return accepted != nullptr; }));
+}
+
+TEST(HostNetwork, RunsWhatIsReadyWhenItIsGivenNoTime) {
+  HostNetwork network;
+  int ran = 0;
+  network.post([&] { ++ran; });
+  EXPECT_TRUE(network.run_one(Duration::zero()));
+  EXPECT_FALSE(network.run_one(Duration::zero()));
+  EXPECT_EQ(ran, 1);
 }
 
 TEST(HostNetwork, AcceptsAFlood) {
@@ -187,7 +197,7 @@ TEST(HostNetwork, AcceptsAFlood) {
   std::vector<Fd> many;
   for (int i = 0; i < 300; ++i) {
     many.push_back(std::move(*open_socket(AF_INET, SOCK_STREAM)));
-    ::connect(many.back().get(), &address.any, address.size);
+    std::ignore = ::connect(many.back().get(), &address.any, address.size);
   }
   EXPECT_TRUE(run_until(network, [&] { return accepted.size() == 300; }));
   const auto taken = network.listen((*listener)->local(), {}, {});
