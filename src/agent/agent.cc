@@ -10,6 +10,7 @@
 
 #include "admin/admin_server.h"
 #include "admin/service_manager.h"
+#include "admin/wall_time.h"
 #include "agent/dialler.h"
 #include "agent/identity.h"
 #include "agent/server_session.h"
@@ -303,8 +304,7 @@ boost::json::object Agent::status() const {
     if (const auto trip = session_->multiplex().round_trip())
       out["round_trip_ms"] = std::chrono::duration<double, std::milli>(*trip).count();
   }
-  out["certificate_ends"] =
-      std::chrono::system_clock::to_time_t(identity_->certificate.validity().not_after);
+  out["certificate_ends"] = admin::to_text(identity_->certificate.validity().not_after);
   out["audit_lost"] = audit_->lost();
   return out;
 }

@@ -174,6 +174,8 @@ TEST_F(Config, ContradictionsAreToldAtTheKeyThatMakesThem) {
               IsEmpty());
   EXPECT_THAT(server_problems("[media]\nx = 30001\n"),
               ElementsAre("a.toml:2:5: media.x: lies in media.outside.ports"));
+  EXPECT_THAT(server_problems("[control]\nmodes = [\"server_master\", \"agent_master\"]\n"),
+              ElementsAre("a.toml:2:9: control.modes: this version knows \"server_master\" only"));
   EXPECT_THAT(server_problems("[sip]\nmin_expires = \"2 h\"\n"),
               ElementsAre("a.toml:2:15: sip.min_expires: greater than sip.max_expires"));
   EXPECT_THAT(server_problems("[sip]\nlisten = [\"tls:0.0.0.0:5061\"]\n"),

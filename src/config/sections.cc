@@ -1,5 +1,7 @@
 #include "config/sections.h"
 
+#include <algorithm>
+
 namespace sallyport::config {
 
 void describe(Schema& schema, LogSection& log) {
@@ -46,9 +48,10 @@ void describe(Schema& schema, const std::string& path, const std::string& purpos
 
 void describe(Schema& schema, std::vector<Mode>& modes) {
   schema.section("control", "Which side runs the protocol adapters.");
-  schema.add("control.modes", modes,
-             "Accepted modes, \"server_master\" or \"agent_master\", the agent's first choice "
-             "first. No mode in common is a refusal.");
+  schema.add(
+      "control.modes", modes,
+      "Accepted modes, the agent's first choice first; no mode in common is a refusal. There "
+      "is one so far: \"server_master\".");
 }
 
 void describe(Schema& schema, const std::string& purpose, const std::string& usual_file,
@@ -68,6 +71,8 @@ void check(const TlsSection& tls, const Places& where, Problems& problems) {
 
 void check(const std::vector<Mode>& modes, const Places& where, Problems& problems) {
   if (modes.empty()) where.report("control.modes", "no mode at all", problems);
+  if (std::any_of(modes.begin(), modes.end(), [](Mode it) { return it != Mode::ServerMaster; }))
+    where.report("control.modes", "this version knows \"server_master\" only", problems);
 }
 
 }  // namespace sallyport::config

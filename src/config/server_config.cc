@@ -88,6 +88,8 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
   schema.add("limits.contacts_per_identity", limits.contacts_per_identity, 1, 1000,
              "Contacts of one address of record; a call to it rings them all.");
   schema.add("limits.calls", limits.calls, 1, kMany, "Calls at once in all.");
+  schema.add("limits.calls_per_agent", limits.calls_per_agent, 1, kMany,
+             "Calls at once through one agent; one more is refused with 503.");
 }
 
 }  // namespace

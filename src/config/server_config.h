@@ -112,6 +112,7 @@ struct ServerConfig {
     unsigned registrations_per_agent = 2000;
     unsigned contacts_per_identity = 10;
     unsigned calls = 5000;
+    unsigned calls_per_agent = 1000;
   } limits;
 
   std::string audit_file() const;      // audit.file, or where it is by default

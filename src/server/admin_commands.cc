@@ -1,6 +1,5 @@
 #include "server/admin_commands.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "adapter/sip/digest.h"
+#include "admin/wall_time.h"
 
 namespace sallyport::server {
 namespace {
@@ -35,14 +35,14 @@ void invite(const EnrolmentCommands& commands, const json::object& arguments, co
   for (const HostPort& server : token->servers) servers.emplace_back(server.to_string());
   reply.ok(json::object{{"name", text_argument(arguments, "name")},
                         {"token", enrolment::encode(*token)},
-                        {"expires", to_text(token->expires)},
+                        {"expires", admin::to_text(token->expires)},
                         {"servers", std::move(servers)}});
 }
 
 void list_invites(const EnrolmentCommands& commands, const Reply& reply) {
   json::array out;
   for (const Invite& invite : commands.enrolment.invites(commands.network.wall_now()))
-    out.push_back({{"name", invite.name}, {"expires", to_text(invite.expires)}});
+    out.push_back({{"name", invite.name}, {"expires", admin::to_text(invite.expires)}});
   reply.ok(out);
 }
 
@@ -59,10 +59,10 @@ void list_agents(const EnrolmentCommands& commands, const json::object& argument
   for (const Agent& agent : commands.enrolment.agents(admin::flag_argument(arguments, "all"))) {
     json::object object{{"id", agent.id.value}, {"name", agent.name}, {"connected", false}};
     if (commands.describe_session) commands.describe_session(agent.id, object);
-    object["enrolled"] = to_text(agent.enrolled);
-    object["certificate_ends"] = to_text(agent.certificate_ends);
+    object["enrolled"] = admin::to_text(agent.enrolled);
+    object["certificate_ends"] = admin::to_text(agent.certificate_ends);
     object["revoked"] = nullptr;
-    if (agent.revoked) object["revoked"] = to_text(*agent.revoked);
+    if (agent.revoked) object["revoked"] = admin::to_text(*agent.revoked);
     out.push_back(std::move(object));
   }
   reply.ok(out);
@@ -95,10 +95,6 @@ std::optional<std::pair<std::string, std::string>> user_of(const json::object& a
 
 }  // namespace
 
-std::string to_text(WallTime time) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<seconds>(time));
-}
-
 void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands given) {
   const auto commands = std::make_shared<const EnrolmentCommands>(std::move(given));
   admin.add("invite", [commands](const json::object& arguments, const Reply& reply) {
@@ -116,7 +112,7 @@ void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands given) 
 }
 
 void add_user_commands(admin::AdminServer& admin, brain::Users& users,
-                       const std::string& default_domain) {
+                       const std::string& default_domain, const OnUserRemoved& on_removed) {
   admin.add("user.add",
             [&users, default_domain](const json::object& arguments, const Reply& reply) {
               const auto user = user_of(arguments, default_domain, reply);
@@ -137,14 +133,15 @@ void add_user_commands(admin::AdminServer& admin, brain::Users& users,
       out.push_back({{"name", user.name}, {"domain", user.realm}, {"login", user.login}});
     reply.ok(out);
   });
-  admin.add("user.remove",
-            [&users, default_domain](const json::object& arguments, const Reply& reply) {
-              const auto user = user_of(arguments, default_domain, reply);
-              if (!user) return;
-              if (const auto removed = users.remove(user->first, user->second); !removed)
-                return refuse(reply, removed.error());
-              reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
-            });
+  admin.add("user.remove", [&users, default_domain, on_removed](const json::object& arguments,
+                                                                const Reply& reply) {
+    const auto user = user_of(arguments, default_domain, reply);
+    if (!user) return;
+    if (const auto removed = users.remove(user->first, user->second); !removed)
+      return refuse(reply, removed.error());
+    on_removed(user->first, user->second);
+    reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
+  });
 }
 
 }  // namespace sallyport::server

@@ -35,10 +35,9 @@ struct EnrolmentCommands {
 void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands commands);
 
 // `default_domain`: of users that are named without one.
+// Whoever is removed is no longer registered anywhere either: that is the hearer's part.
+using OnUserRemoved = std::function<void(const std::string& name, const std::string& domain)>;
 void add_user_commands(admin::AdminServer& admin, brain::Users& users,
-                       const std::string& default_domain);
-
-// "2026-01-31T12:00:00Z"
-std::string to_text(WallTime time);
+                       const std::string& default_domain, const OnUserRemoved& on_removed);
 
 }  // namespace sallyport::server

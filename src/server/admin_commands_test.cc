@@ -11,6 +11,7 @@
 
 #include "adapter/sip/digest.h"
 #include "admin/admin_client.h"
+#include "admin/wall_time.h"
 
 namespace sallyport::server {
 namespace {
@@ -42,7 +43,10 @@ class Commands : public testing::Test {
            return enrolment::Site{{{"192.0.2.1", 2776}}};
          },
          std::chrono::hours{24}, [](AgentId, json::object& agent) { agent["connected"] = true; }});
-    add_user_commands(*admin_, *users_, "example.org");
+    add_user_commands(*admin_, *users_, "example.org",
+                      [this](const std::string& name, const std::string& domain) {
+                        removed_.push_back(name + "@" + domain);
+                      });
     EXPECT_TRUE(admin_->listen(network_, folder_ + "/sock"));
   }
   ~Commands() override {
@@ -73,6 +77,7 @@ class Commands : public testing::Test {
   std::unique_ptr<Authority> authority_;
   std::unique_ptr<Enrolment> enrolment_;
   std::unique_ptr<brain::SqliteUsers> users_;
+  std::vector<std::string> removed_;
   std::unique_ptr<admin::AdminServer> admin_;
 };
 
@@ -82,7 +87,7 @@ TEST_F(Commands, AnInviteIsATokenThatCanBeUsed) {
   const auto token = enrolment::parse_token(answer.result.at("token").get_string());
   ASSERT_TRUE(token);
   EXPECT_EQ(token->pin, authority_->pin());
-  EXPECT_EQ(to_text(token->expires), std::string{answer.result.at("expires").get_string()});
+  EXPECT_EQ(admin::to_text(token->expires), std::string{answer.result.at("expires").get_string()});
   EXPECT_LE(token->expires, network_.wall_now() + std::chrono::hours{1});
   EXPECT_EQ(json::serialize(ask("invites", {}).result.at(0).at("name")), "\"branch\"");
 
@@ -121,6 +126,7 @@ TEST_F(Commands, UsersAreKeptAsHashesAndNeverShown) {
   EXPECT_EQ(ask("user.remove", {{"name", "alice"}, {"domain", "other"}}).code, "not_found");
   EXPECT_EQ(ask("user.remove", {{"name", "alice"}}).outcome, Outcome::Done);
   EXPECT_FALSE(users_->find("alice", "example.org"));
+  EXPECT_EQ(removed_, std::vector<std::string>{"alice@example.org"});
 }
 
 TEST_F(Commands, WhatIsNoUserIsRefused) {

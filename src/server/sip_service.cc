@@ -40,6 +40,7 @@ sip::Config adapter_config(const config::ServerConfig& config, const std::string
   out.advertised = advertised;
   out.domain = default_domain;
   out.max_calls = config.limits.calls;
+  out.max_calls_per_agent = config.limits.calls_per_agent;
   return out;
 }
 
@@ -138,6 +139,18 @@ Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig&
   service->adapter_ = service->owned_adapter_.get();
   service->adapter_->set_journal(*service->journal_);
   return service;
+}
+
+void SipService::forget(const std::string& name, const std::string& domain, WallTime now) {
+  const std::string text = "sip:" + name + "@" + domain;
+  const auto uri = codec::sip::Uri::parse(text);
+  if (!uri) return;  // a realm of an upstream, which is no domain
+  brain::RegistrationUpdate update{
+      .identity = codec::sip::address_of_record(*uri), .remove = {}, .put = {}};
+  registrations_->find(update.identity, now, [&](const std::vector<brain::Binding>& found) {
+    for (const brain::Binding& binding : found) update.remove.push_back(binding.key);
+  });
+  registrations_->update(update, now, [](const Result<void>&) {});
 }
 
 std::unique_ptr<adapter::Adapter> SipService::take_adapter() { return std::move(owned_adapter_); }

@@ -44,6 +44,8 @@ class SipService {
   boost::json::object counters() const;
 
   brain::Users& users() { return *users_; }
+  // Ends this user's registrations: calls to the address find nobody from now on.
+  void forget(const std::string& name, const std::string& domain, WallTime now);
   const std::string& default_domain() const { return default_domain_; }
 
  private:

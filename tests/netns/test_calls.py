@@ -6,7 +6,7 @@ import time
 import pytest
 
 from scene import audio, proof
-from scene.figure1 import SERVER, Scene
+from scene.figure1 import DOMAIN, SERVER, Scene
 from scene.waiting import until
 from scene.world import World, figure_1
 
@@ -67,6 +67,17 @@ def test_a_callee_who_declines_is_reported_to_the_caller(scene: Scene):
     bob.hang_up()
     alice.await_event("CALL_CLOSED", began)
     world.await_no_calls()
+
+
+def test_a_removed_user_is_nowhere_registered_any_more(scene: Scene):
+    world = figure_1(scene)
+    alice, bob = world.phone("a", "alice"), world.phone("b", "bob")
+    world.call(alice, bob)
+    world.hang_up(alice, bob)
+    world.server.command("user", "remove", f"bob@{DOMAIN}")
+    began = alice.dial(bob.uri)
+    assert "404" in alice.await_event("CALL_CLOSED", began)["param"]
+    world.server.assert_healthy()
 
 
 def test_an_unknown_callee_is_refused_with_404(scene: Scene):

@@ -380,6 +380,78 @@ TEST(Call, ReachesAPhoneThatShowsAGruuWhereItWasHeardFrom) {
   p.world.expect_drained();
 }
 
+// One phone behind each of two agents, and room for so few calls.
+struct Crowded {
+  static Config config(std::size_t calls, std::size_t calls_per_agent) {
+    Config out;
+    out.max_calls = calls;
+    out.max_calls_per_agent = calls_per_agent;
+    return out;
+  }
+  explicit Crowded(std::size_t calls, std::size_t calls_per_agent)
+      : world{config(calls, calls_per_agent)},
+        alice{world.phone(kSiteA, "alice", "10.1.1.5:5060")},
+        carol{world.phone(kSiteA, "carol", "10.1.1.7:5060")},
+        bob{world.phone(kSiteB, "bob", "10.2.2.6:5060")} {
+    world.enrol(bob);
+    world.enrol(carol);
+  }
+  // Whether there is room for one more: the callee rings, and nobody wants to talk.
+  bool room_for(Phone& caller, Phone& callee) {
+    caller.invite("sip:" + callee.name + "@example.com", caller.sdp(4000));
+    if (!callee.has_heard()) {
+      caller.hear_response(503);
+      return false;
+    }
+    const auto invite = callee.hear_request("INVITE");
+    callee.respond(invite, 486);
+    callee.hear_request("ACK");
+    caller.hear_response(486);
+    return true;
+  }
+
+  World world;
+  Phone& alice;
+  Phone& carol;
+  Phone& bob;
+};
+
+TEST(Call, BeyondTheLimitIsRefusedUntilOneHasEndedHoweverItEnds) {
+  Crowded at{1, 1000};
+  Phone& paul = at.world.phone(kOutside, "paul", "192.0.2.6:5060");
+  establish(at.world, at.alice, at.bob);
+  EXPECT_FALSE(at.room_for(paul, at.carol));
+  at.alice.in_dialog("BYE");
+  at.bob.respond(at.bob.hear_request("BYE"), 200);
+  at.alice.hear_response(200);
+  EXPECT_TRUE(at.room_for(paul, at.carol)) << "after BYE";
+  EXPECT_TRUE(at.room_for(paul, at.carol)) << "after a refusal";
+
+  establish(at.world, at.alice, at.bob);
+  EXPECT_FALSE(at.room_for(paul, at.carol));
+  at.world.lose_edge(kSiteB);
+  at.alice.hear_request("BYE");
+  EXPECT_TRUE(at.room_for(paul, at.carol)) << "after the loss of an agent";
+}
+
+TEST(Call, BeyondTheLimitOfItsAgentIsRefusedInEitherDirectionAndOnlyThere) {
+  Crowded at{1000, 1};
+  Phone& paul = at.world.phone(kOutside, "paul", "192.0.2.6:5060");
+  const Place site_c = Place::inside(AgentId{3});
+  at.world.add_edge(site_c, *IpAddress::parse("10.3.3.2"), "site-c");
+  Phone& dave = at.world.phone(site_c, "dave", "10.3.3.8:5060");
+  at.world.enrol(dave);
+  establish(at.world, at.alice, at.bob);
+  EXPECT_FALSE(at.room_for(paul, at.carol)) << "the callee's agent is full";
+  EXPECT_FALSE(at.room_for(at.carol, dave)) << "the caller's agent is full";
+  EXPECT_EQ(at.world.adapter->calls().size(), 1U);
+  EXPECT_TRUE(at.room_for(paul, dave)) << "another agent has room";
+  at.bob.in_dialog("BYE");
+  at.alice.respond(at.alice.hear_request("BYE"), 200);
+  at.bob.hear_response(200);
+  EXPECT_TRUE(at.room_for(paul, at.carol));
+}
+
 TEST(Call, StandsWithReInvitesThatCross) {
   Pair p;
   p.establish();

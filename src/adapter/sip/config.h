@@ -36,6 +36,7 @@ struct Config {
   // Limits on what strangers can fill.
   std::size_t max_transactions = 100000;
   std::size_t max_calls = 20000;
+  std::size_t max_calls_per_agent = 1000;
   std::size_t max_connections_outside = 8192;
   std::size_t max_connections_inside = 2048;          // per agent
   Duration stranger_idle = std::chrono::seconds{60};  // a connection that never said anything valid

@@ -27,6 +27,11 @@ using wire::Message;
 const std::string kAlice = "sip:alice@pbx.example.net";
 
 // A request that the relay has sent, and the way to answer it as the upstream would.
+// The user part of a contact that the registrar was shown.
+std::string handle_in(const std::string& contact) {
+  return std::string{NameAddr::parse(contact)->uri.user};
+}
+
 struct Sent {
   Target target;
   Message request;
@@ -175,7 +180,7 @@ TEST_F(RelayTest, ShowsTheUpstreamATerminalAtAnAddressOfTheServer) {
 
 TEST_F(RelayTest, KeepsTheBindingAndAnswersWithTheTerminalsOwnContact) {
   say(text());
-  const std::string handle{NameAddr::parse(contact())->uri.user};
+  const std::string handle = handle_in(contact());
   take("3600",
        "Service-Route: <sip:p1.example.net;lr>, <sip:p2.example.net;lr>\r\n"
        "P-Associated-URI: <sip:+491@pbx.example.net>\r\n");
@@ -237,13 +242,13 @@ TEST_F(RelayTest, AnswersRefreshesItselfUntilHalfOfTheGrantHasPassed) {
 TEST_F(RelayTest, KeepsATerminalsHandleFromOneRefreshToTheNext) {
   config_.relays[0].terminal_expires = seconds{0};
   say(text());
-  const std::string handle{NameAddr::parse(contact())->uri.user};
+  const std::string handle = handle_in(contact());
   take("600");
   EXPECT_EQ(answers_[0].find(HeaderName::Contact)->find("expires=600") != std::string_view::npos,
             true);
   say(text("<sip:alice@10.1.1.2:5060>", 2));
   ASSERT_THAT(sent_, SizeIs(1)) << "told what the upstream says, so nothing is absorbed";
-  EXPECT_EQ(NameAddr::parse(contact())->uri.user, handle);
+  EXPECT_EQ(handle_in(contact()), handle);
 }
 
 TEST_F(RelayTest, AsksTheUpstreamAgainWhenAnythingButTheTimeChanges) {
@@ -297,7 +302,8 @@ TEST_F(RelayTest, TellsATerminalThatOnlyAsksWhatItHasItself) {
 
 TEST_F(RelayTest, ForgetsAContactThatTheUpstreamDidNotTake) {
   say(text("<sip:alice@10.1.1.2:5060>, <sip:alice@10.1.1.2:5062>"));
-  const std::string second{NameAddr::parse(contact(1))->uri.text};
+  const std::string second_contact = contact(1);
+  const std::string second{NameAddr::parse(second_contact)->uri.text};
   answer(200, "Contact: <" + second + ">\r\nExpires: 100\r\n");
   ASSERT_THAT(bindings(), SizeIs(1));
   EXPECT_EQ(bindings()[0].contact, "sip:alice@10.1.1.2:5062");

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "adapter/sip/call.h"
+#include "adapter/sip/call_limits.h"
 #include "adapter/sip/dialog.h"
 #include "adapter/sip/register_handler.h"
 #include "adapter/sip/topology.h"
@@ -22,7 +23,11 @@ namespace sallyport::adapter::sip {
 class Relay {
  public:
   Relay(Stack& stack, Locator& locator, Topology& topology, Routing& routing)
-      : stack_(stack), locator_(locator), topology_(topology), routing_(routing) {}
+      : stack_(stack),
+        locator_(locator),
+        topology_(topology),
+        routing_(routing),
+        call_limits_(stack.config.max_calls, stack.config.max_calls_per_agent) {}
 
   void set_journal(Journal& journal) { journal_ = &journal; }
 
@@ -188,6 +193,7 @@ class Relay {
   Journal* journal_ = nullptr;
   DialogTable dialogs_;
   std::unordered_map<CallId, CallPtr> calls_;
+  CallLimits call_limits_;
   std::unordered_map<ExchangeId, ExchangePtr> exchanges_;
   std::unordered_map<ServerId, ExchangePtr> by_server_;
   // SUBSCRIBE and REFER whose NOTIFY may overtake their answer, by place, Call-ID and tag.

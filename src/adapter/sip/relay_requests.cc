@@ -152,10 +152,13 @@ Relay::ExchangePtr Relay::begin(ServerId id, const wire::Message& request, const
 }
 
 void Relay::begin_call(const ExchangePtr& exchange, Commands& out) {
-  if (calls_.size() >= stack_.config.max_calls)
-    return refuse(exchange, 503, {}, "too_many_calls", out);
+  if (call_limits_.full()) return refuse(exchange, 503, {}, "too_many_calls", out);
   const auto call = std::make_shared<Call>();
   call->id = CallId{++next_id_};
+  if (!call_limits_.enter(call->id, exchange->from.place)) {
+    call_limits_.leave(call->id);
+    return refuse(exchange, 503, {}, "too_many_calls_of_agent", out);
+  }
   const auto uri_of = [&](HeaderName name) {
     const auto address = wire::NameAddr::parse(exchange->request.find(name).value_or(""));
     return address ? std::string(address->uri.text) : std::string{};
@@ -252,8 +255,14 @@ void Relay::on_located(const ExchangePtr& exchange, Branch& branch, std::vector<
     return fail_branch(exchange, branch, exchange->dialog ? 408 : 480, out);
   }
   branch.hops = std::move(hops);
-  if (exchange->call && !exchange->dialog)
-    exchange->call->places[kCallee] = branch.hops.front().place;
+  if (exchange->call && !exchange->dialog) {
+    const Place place = branch.hops.front().place;
+    if (!call_limits_.enter(exchange->call->id, place)) {
+      stack_.counters.add("too_many_calls_of_agent");
+      return fail_branch(exchange, branch, 503, out);
+    }
+    exchange->call->places[kCallee] = place;
+  }
   if (!offer_media(exchange, branch, out)) send_branch(exchange, branch, out);
 }
 

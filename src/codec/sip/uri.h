@@ -2,6 +2,7 @@
 // 3261 20.10): views over the text they were read from.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,7 +53,9 @@ struct Uri {
   // BadValue unless sip, sips or tel in a form RFC 3261 25.1 / RFC 3966 allows; a well-formed URI
   // of another scheme is Unsupported (416).
   static Result<Uri> parse(std::string_view text);
-  bool is_sip() const;  // sip or sips
+  template <std::same_as<std::string> Temporary>
+  static Result<Uri> parse(Temporary&&) = delete;  // what is parsed must outlive this
+  bool is_sip() const;                             // sip or sips
   bool is_sips() const;
   bool is_tel() const;
 };
@@ -75,6 +78,8 @@ struct NameAddr {
   bool is_wildcard = false;  // Contact: *
 
   static Result<NameAddr> parse(std::string_view text);
+  template <std::same_as<std::string> Temporary>
+  static Result<NameAddr> parse(Temporary&&) = delete;  // what is parsed must outlive this
   std::optional<std::string_view> tag() const { return parameters.find("tag"); }
   // The text with another URI, everything else as it came (angle brackets are added).
   std::string with_uri(std::string_view uri) const;
