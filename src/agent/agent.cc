@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <csignal>
 #include <cstdio>
@@ -23,7 +24,10 @@
 namespace sallyport::agent {
 namespace {
 
-constexpr Duration kRenewalCheck = std::chrono::hours{1};
+// A renewal is looked after when it is due, and at least and at most so often: the wall clock may
+// be set, and a server that cannot renew now may be able to later.
+constexpr Duration kRenewalCheckMost = std::chrono::hours{1};
+constexpr Duration kRenewalCheckLeast = std::chrono::minutes{1};
 // How long a server may take to show a sign of life when media says that the way to it has changed.
 constexpr Duration kSignOfLife = std::chrono::seconds{1};
 // Between stopping and exiting: the server is told.
@@ -91,7 +95,7 @@ class Agent final : public Dialler::Observer {
   std::unique_ptr<net::Timer> renewal_timer_, stop_timer_, life_timer_;
   bool awaiting_life_ = false, ask_again_ = false;
   std::optional<IpAddress> local_;  // ours, on the way to the server
-  std::string last_problem_;
+  std::string last_problem_, renewal_problem_;
 };
 
 std::string Agent::start() {
@@ -175,7 +179,6 @@ std::string Agent::start_dialler() {
   network_.watch_routes([this] { on_routes_changed(); });
   log_->info("agent starts", {{"agent", identity_->name}, {"version", SALLYPORT_VERSION}});
   dialler_->start();
-  check_renewal();
   return {};
 }
 
@@ -194,6 +197,7 @@ void Agent::on_ready(const control::Welcomed& welcomed) {
                              {"x", welcomed.media.rtp.front().to_string()},
                              {"y", welcomed.media.rtcp.front().to_string()}});
   service_->ready("connected as " + identity_->name);
+  check_renewal();
 }
 
 void Agent::on_refused(const TransportAddress& server, const mux::Refusal& refusal) {
@@ -254,21 +258,29 @@ void Agent::ask_for_life() {
 // ---- The certificate ----
 
 void Agent::check_renewal() {
-  if (needs_renewal(*identity_, network_.wall_now()) && session_ && session_->ready()) {
+  const WallTime now = network_.wall_now();
+  const WallTime due = renewal_due(*identity_);
+  if (now >= due && session_ && session_->ready()) {
     if (auto renewal = begin_renewal(*identity_)) {
       renewal_ = std::move(*renewal);
       session_->request_certificate(renewal_->signing_request);
     }
   }
-  renewal_timer_->start(network_.now() + kRenewalCheck, [this] { check_renewal(); });
+  const auto left = std::chrono::duration_cast<Duration>(due - now);
+  renewal_timer_->start(network_.now() + std::clamp(left, kRenewalCheckLeast, kRenewalCheckMost),
+                        [this] { check_renewal(); });
 }
 
 void Agent::on_certificate(const std::string& certificate, const std::string& what) {
   if (!renewal_) return;
   const auto renewal = *std::exchange(renewal_, std::nullopt);
-  if (certificate.empty()) return log_->error("certificate not renewed", {{"why", what}});
-  const auto done = finish_renewal(config_.state_dir, *identity_, renewal, certificate);
-  if (!done) return log_->error("certificate not renewed", {{"why", done.error().what}});
+  renewal_problem_ = what;
+  if (!certificate.empty()) {
+    const auto done = finish_renewal(config_.state_dir, *identity_, renewal, certificate);
+    renewal_problem_ = done ? std::string{} : std::string{done.error().what};
+  }
+  if (!renewal_problem_.empty())
+    return log_->error("certificate not renewed", {{"why", renewal_problem_}});
   // The connection that exists goes on; the next one shows the new certificate.
   (void)tls_->replace_identity(identity_->tls());
   log_->info("certificate renewed", {{"agent", identity_->name}});
@@ -305,6 +317,7 @@ boost::json::object Agent::status() const {
       out["round_trip_ms"] = std::chrono::duration<double, std::milli>(*trip).count();
   }
   out["certificate_ends"] = admin::to_text(identity_->certificate.validity().not_after);
+  if (!renewal_problem_.empty()) out["certificate_problem"] = renewal_problem_;
   out["audit_lost"] = audit_->lost();
   return out;
 }

@@ -85,9 +85,9 @@ Result<Identity> make_identity(const enrolment::Joined& joined, const net::SpkiP
                   pin,       std::move(key), std::move(*certificate)};
 }
 
-bool needs_renewal(const Identity& identity, WallTime now) {
+WallTime renewal_due(const Identity& identity) {
   const net::Validity validity = identity.certificate.validity();
-  return now >= validity.not_before + (validity.not_after - validity.not_before) * 2 / 3;
+  return validity.not_before + (validity.not_after - validity.not_before) * 2 / 3;
 }
 
 Result<Renewal> begin_renewal(const Identity& identity) {

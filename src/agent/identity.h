@@ -40,8 +40,8 @@ Result<void> save_identity(const std::string& state_dir, const Identity& identit
 Result<Identity> make_identity(const enrolment::Joined& joined, const net::SpkiPin& pin,
                                net::PrivateKey key);
 
-// Two thirds of the certificate's life have passed, or its end has.
-bool needs_renewal(const Identity& identity, WallTime now);
+// When two thirds of the certificate's life have passed.
+WallTime renewal_due(const Identity& identity);
 
 // A renewal under way: a new key, and the request that goes to the server over the control channel.
 struct Renewal {

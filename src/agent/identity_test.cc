@@ -81,9 +81,7 @@ TEST_F(IdentityTest, ACertificateForAnotherKeyIsRefused) {
 
 TEST_F(IdentityTest, IsRenewedFromTwoThirdsOfTheCertificatesLife) {
   const Identity identity = some_identity();
-  EXPECT_FALSE(needs_renewal(identity, start_ + 60 * kDay - seconds{1}));
-  EXPECT_TRUE(needs_renewal(identity, start_ + 60 * kDay));
-  EXPECT_TRUE(needs_renewal(identity, start_ + 200 * kDay));
+  EXPECT_EQ(renewal_due(identity), start_ + 60 * kDay);
 }
 
 TEST_F(IdentityTest, RenewalReplacesKeyAndCertificateTogetherOrNeither) {

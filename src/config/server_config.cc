@@ -126,8 +126,8 @@ Schema describe(ServerConfig& config) {
   schema.section("enrolment", "Invites and certificates of agents.");
   schema.add("enrolment.invite_life", config.enrolment.invite_life, std::chrono::minutes{1},
              std::chrono::hours{24 * 30}, "How long an invite can be used.");
-  schema.add("enrolment.certificate_life", config.enrolment.certificate_life, std::chrono::hours{1},
-             std::chrono::hours{24 * 825},
+  schema.add("enrolment.certificate_life", config.enrolment.certificate_life,
+             std::chrono::minutes{1}, std::chrono::hours{24 * 825},
              "Life of an agent's certificate. Agents renew by themselves at two thirds of it.");
 
   schema.section("media", "Ports X and Y, where the agents' media flows arrive (UDP).");

@@ -26,12 +26,12 @@ using wire::Message;
 
 const std::string kAlice = "sip:alice@pbx.example.net";
 
-// A request that the relay has sent, and the way to answer it as the upstream would.
 // The user part of a contact that the registrar was shown.
 std::string handle_in(const std::string& contact) {
   return std::string{NameAddr::parse(contact)->uri.user};
 }
 
+// A request that the relay has sent, and the way to answer it as the upstream would.
 struct Sent {
   Target target;
   Message request;
