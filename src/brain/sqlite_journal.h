@@ -1,4 +1,4 @@
-// The call journal on disk: for each leg of an established call a ready-made BYE and where it goes.
+// The call journal on disk: for each leg of an established call a BYE and where it goes.
 // A server that comes back from a crash sends what is left over, so that no terminal stays in a
 // call that nobody carries any more. Writes are deferred (see SqliteStore). Brain's thread.
 #pragma once

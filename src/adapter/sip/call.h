@@ -58,8 +58,9 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
   virtual ~Journal() = default;
 
-  // A leg is established, or how to end it has changed: `bye` is a whole message, ready to be sent
-  // along `to` (for TCP and TLS the connection itself will be gone: dial to.remote).
+  // A leg is established, or how to end it has changed: `bye` is a whole request but for a Via of
+  // ours, to be sent along `to` (for TCP and TLS the connection itself will be gone: dial
+  // to.remote).
   virtual void on_leg(CallId call, Side side, const Hop& to, const std::string& bye) = 0;
   virtual void on_ended(CallId call) = 0;
 

@@ -213,7 +213,7 @@ TEST(Call, ThatRingsAtALostAgentIsRefused) {
   p.bob.respond(p.bob.hear_request("INVITE"), 180);
   p.alice.hear_response(180);
   p.world.lose_edge(kSiteB);
-  p.alice.hear_response(408);
+  p.alice.hear_response(480);
   p.world.expect_drained();
 }
 
@@ -261,12 +261,21 @@ TEST(Call, LeavesInTheJournalHowToEndIt) {
     notes.left_over[leg.first.place].push_back({leg.first, leg.second});
   for (const auto& [side, leg] : notes.legs)
     p.world.adapter->on_listening(leg.first.place, edge::ListenerId{9999}, {}, p.world);
+  // What gets lost is sent again (RFC 3261 17.1.2): nobody else tells these phones.
+  p.world.loses = [first = true](const World::Sent&) mutable {
+    return std::exchange(first, false);
+  };
   p.world.settle();
+  p.world.pass(seconds{1});
   const auto to_alice = p.alice.hear_request("BYE");
   EXPECT_EQ(*to_alice.find(wire::HeaderName::CallId), p.alice.call_id);
   EXPECT_EQ(tag_of(*to_alice.find(wire::HeaderName::To)), p.alice.tag);
   EXPECT_EQ(tag_of(*to_alice.find(wire::HeaderName::From)), p.bob.tag);
-  p.bob.hear_request("BYE");
+  p.alice.respond(to_alice, 200);
+  p.bob.respond(p.bob.hear_request("BYE"), 200);
+  p.world.settle();
+  p.alice.heard.clear();  // what was sent again before the answer
+  p.bob.heard.clear();
   p.hang_up();
   EXPECT_TRUE(notes.legs.empty());
 }

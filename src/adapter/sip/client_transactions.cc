@@ -117,12 +117,8 @@ void Transactions::repeat_request(const ClientPtr& client, Duration interval, Co
 }
 
 void Transactions::send(const Hop& to, const std::string& request, Commands& out) {
-  const std::string text = ready_made(to, request);
+  const std::string text = with_via(to, request, "z9hG4bK" + random_.hex(10));
   if (!text.empty()) transport_.send(to, text, {}, out);
-}
-
-std::string Transactions::ready_made(const Hop& to, const std::string& request) const {
-  return with_via(to, request, "z9hG4bK" + random_.hex(10));
 }
 
 const Hop* Transactions::destination(ClientId id) const {

@@ -394,9 +394,9 @@ void Relay::record(const DialogPtr& dialog) {
   if (journal_ == nullptr || !dialog->call) return;
   for (const Side side : {kCaller, kCallee}) {
     const Hop& hop = dialog->parties[side]->hop;
-    const std::string bye =
-        own_request(*dialog, side, "BYE", dialog->cseq_to[side] + kJournalCSeqAhead, hop);
-    journal_->on_leg(dialog->call, side, hop, stack_.transactions.ready_made(hop, bye));
+    journal_->on_leg(
+        dialog->call, side, hop,
+        own_request(*dialog, side, "BYE", dialog->cseq_to[side] + kJournalCSeqAhead, hop));
   }
 }
 

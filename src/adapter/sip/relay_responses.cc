@@ -315,8 +315,10 @@ bool Relay::retry_with_credentials(const ExchangePtr& exchange, Branch& branch,
 }
 
 void Relay::on_failed(const ExchangePtr& exchange, Branch& branch, Errc why, Commands& out) {
-  // RFC 3261 16.8, 16.9: as if a 408 or 503 had come. A cancelled INVITE is over in any case.
+  // RFC 3261 16.8, 16.9: as if a 408 or 503 had come. Where a phone or its agent went away while it
+  // rang, nobody is there: 480. A cancelled INVITE is over in any case.
   int status = why == Errc::Exhausted ? 503 : 408;
+  if (why == Errc::Closed && !exchange->dialog) status = 480;
   if (exchange->cancelled && exchange->method == Method::Invite) status = 487;
   stack_.counters.add("branch_failed");
   fail_branch(exchange, branch, status, out);

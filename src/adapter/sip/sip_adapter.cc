@@ -58,7 +58,10 @@ void SipAdapter::end_left_over(Place place, Commands& out) {
         transport_.shown_address(place, leg.to.transport, leg.to.remote.ip).port == 0)
       return false;
     stack_.log.info("call left over ended", {{"agent", place.agent.value}});
-    transport_.send(leg.to, leg.bye, {}, out);
+    transactions_.request(leg.to, leg.bye,
+                          {.on_response = [](const wire::Message&, Commands&) {},
+                           .on_failed = [](Errc, Commands&) {}},
+                          out);
     return true;
   });
 }

@@ -100,8 +100,6 @@ class Transactions {
   const Hop* destination(ClientId id) const;
   // Sends what has no transaction: an ACK for a 2xx, with a Via of ours on top.
   void send(const Hop& to, const std::string& request, Commands& out);
-  // A request as send() would send it; empty when nothing listens there.
-  std::string ready_made(const Hop& to, const std::string& request) const;
 
   // ---- from the adapter ----
   void on_message(const wire::Message& message, const Hop& from, Commands& out);

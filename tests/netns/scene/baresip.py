@@ -203,7 +203,11 @@ class Baresip:
                 if len(rest) <= int(length):
                     break
                 body, pending = rest[:int(length)], rest[int(length) + 1:]
-                self._take(json.loads(body.decode(errors="replace")))
+                try:
+                    message = json.loads(body.decode(errors="replace"))
+                except ValueError:
+                    continue  # it escapes nothing: a quote in a name makes it what JSON is not
+                self._take(message)
 
     def _take(self, message: dict) -> None:
         if message.get("response"):
