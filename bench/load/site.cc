@@ -150,6 +150,11 @@ Site::Site(std::size_t number, net::HostNetwork& host, Random& random, Log& log,
                .modes = {control::Mode::ServerMaster},
                .certificates = {},
                .listen = {},
+               .is_server =
+                   [this](const IpAddress& ip) {
+                     const auto server = dialler_->server();
+                     return server && server->ip == ip;
+                   },
                .on_certificate = [](const std::string&, const std::string&) {},
                .on_ready = [this](const control::Welcomed&) { problem_.clear(); },
                .on_media_event = [](const media::Event&) {},

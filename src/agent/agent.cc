@@ -135,6 +135,11 @@ std::string Agent::start() {
       .modes = std::move(modes),
       .certificates = std::move(*certificates),
       .listen = config_.terminals.listen,
+      .is_server =
+          [this](const IpAddress& ip) {
+            const auto server = dialler_->server();
+            return server && server->ip == ip;
+          },
       .on_certificate = [this](const std::string& c,
                                const std::string& w) { on_certificate(c, w); },
       .on_ready = [this](const control::Welcomed& welcomed) { on_ready(welcomed); },

@@ -64,6 +64,7 @@ Result<void> ServerSession::on_welcome(const control::wire::Envelope& message) {
                              .advertised = {},
                              .certificates = context_.certificates,
                              .listen = context_.listen,
+                             .is_server = context_.is_server,
                              .first_accepted_id = welcomed_->first_accepted_id},
       slave_);
   slave_.set_edge(*edge_);

@@ -32,6 +32,7 @@ struct ServerSessionContext {
   std::vector<control::Mode> modes;  // offered, best first
   edge::Certificates certificates;
   std::vector<IpAddress> listen;  // where terminals reach us; empty: on all addresses of this host
+  std::function<bool(const IpAddress&)> is_server;  // the connection goes there
   // The server's new certificate for us (PEM), or empty text and why not.
   std::function<void(const std::string& certificate, const std::string& what)> on_certificate;
   std::function<void(const control::Welcomed&)> on_ready;

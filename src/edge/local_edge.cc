@@ -392,6 +392,9 @@ void LocalEdge::open_port(MediaId id, const media::PortSpec& spec) {
 void LocalEdge::open_flow(MediaId id, const media::FlowSpec& spec) {
   auto refusal = policy_.refuse_sockets(sockets());
   if (!refusal && media_.contains(id)) refusal = "the id is in use";
+  for (const TransportAddress& server : spec.server)
+    if (!refusal && !(options_.is_server && options_.is_server(server.ip)))
+      refusal = policy_.refuse_flow(server.ip);
   act("open_flow", describe(spec.server), id.value, refusal);
   if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
   const auto opened = plane_.open_flow(spec, media_events(id));

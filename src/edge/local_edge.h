@@ -32,6 +32,8 @@ struct LocalEdgeOptions {
   // Listeners on no particular address open on each of these (of its family) instead; empty: they
   // open on all addresses of this host.
   std::vector<IpAddress> listen;
+  // Whether the multiplex connection goes to that address: media flows may always go there, too.
+  std::function<bool(const IpAddress&)> is_server;
   std::uint64_t first_accepted_id = kChosenByEdge | 1;
   // What may wait to be sent on one connection; a far end that does not read is closed beyond it.
   std::size_t max_queued = std::size_t{1} << 20U;

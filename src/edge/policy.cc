@@ -56,6 +56,13 @@ std::optional<std::string> Policy::refuse_connect(const ConnectSpec& spec) const
   return refuse_address(spec.remote.ip);
 }
 
+std::optional<std::string> Policy::refuse_flow(const IpAddress& server) const {
+  if (!reachable(server) && !server.is_loopback() && !server.is_link_local() &&
+      !server.is_multicast())
+    return std::nullopt;
+  return server.to_string() + " is no address that this edge's policy lets media flows go to";
+}
+
 std::optional<std::string> Policy::refuse_sockets(std::size_t in_use) const {
   if (in_use < rules_.max_sockets) return std::nullopt;
   return "all " + std::to_string(rules_.max_sockets) +

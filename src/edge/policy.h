@@ -41,6 +41,8 @@ class Policy {
   std::optional<std::string> refuse_listen(const ListenSpec& spec) const;
   std::optional<std::string> refuse_connect(const ConnectSpec& spec) const;
   std::optional<std::string> refuse_address(const IpAddress& address) const;
+  // Where the flows of an agent end: at a server, so nowhere among the terminals or on this host.
+  std::optional<std::string> refuse_flow(const IpAddress& server) const;
   std::optional<std::string> refuse_sockets(std::size_t in_use) const;
   bool reachable(const IpAddress& address) const;
   const PolicyRules& rules() const { return rules_; }

@@ -69,9 +69,11 @@ class LocalEdgeTest : public testing::Test {
     audit_ = std::move(*edge::Audit::open(audit_path(), [this] { return world_.wall_now(); }));
     edge_ = std::make_unique<edge::LocalEdge>(
         network_, plane_, policy_, *audit_, *log_,
-        edge::LocalEdgeOptions{.commander = "server",
-                               .advertised = {{ip("10.1.1.1"), ip("203.0.113.9")}},
-                               .certificates = {}},
+        edge::LocalEdgeOptions{
+            .commander = "server",
+            .advertised = {{ip("10.1.1.1"), ip("203.0.113.9")}},
+            .certificates = {},
+            .is_server = [](const IpAddress& it) { return it == ip("10.9.9.9"); }},
         told_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -122,6 +124,28 @@ TEST_F(LocalEdgeTest, ShowsAdvertisedAddressesAndUsesBoundOnes) {
                        as_bytes("ho"));
   world_.run_for(milliseconds{10});
   EXPECT_EQ(heard, "10.1.1.1:5060 ho");
+}
+
+// A server that lies may not have its agent send into the private network.
+TEST_F(LocalEdgeTest, LetsMediaFlowsGoToServersOnly) {
+  const auto flow = [this](std::uint64_t id, std::vector<TransportAddress> to) {
+    SeededRandom random{id};
+    media::FlowSpec spec{.end = media::FlowEnd::Probing, .components = {}, .server = std::move(to)};
+    for (std::size_t i = 0; i < spec.server.size(); ++i)
+      spec.components.push_back(media::new_flow_component(random));
+    edge_->open_flow(MediaId{id}, spec);
+    return told();
+  };
+  EXPECT_THAT(flow(1, {at("203.0.113.1:2776"), at("203.0.113.1:2777")}), ElementsAre("opened"));
+  EXPECT_THAT(flow(2, {at("10.9.9.9:2776")}), ElementsAre("opened"))
+      << "the server it is connected to";
+  for (const char* elsewhere :
+       {"10.1.1.7:161", "127.0.0.1:53", "169.254.169.254:80", "224.0.0.1:9"})
+    EXPECT_THAT(
+        flow(3, {at("203.0.113.1:2776"), at(elsewhere)}),
+        ElementsAre(HasSubstr("is no address that this edge's policy lets media flows go to")))
+        << elsewhere;
+  EXPECT_THAT(audited(), HasSubstr("10.1.1.7:161"));
 }
 
 TEST_F(LocalEdgeTest, RefusesWhatItsPolicyForbidsAndRecordsIt) {
