@@ -1,5 +1,7 @@
 #include "net/packet_info.h"
 
+#include <netinet/udp.h>
+
 #include <cstring>
 
 #include "net/socket.h"
@@ -52,6 +54,11 @@ void PacketInfo::set_traffic_class(msghdr& message, bool v4, std::uint8_t dscp) 
   std::memcpy(CMSG_DATA(header), &traffic_class, sizeof traffic_class);
 }
 
+void PacketInfo::set_segment(msghdr& message, std::uint16_t octets) {
+  std::memcpy(CMSG_DATA(append(message, IPPROTO_UDP, UDP_SEGMENT, sizeof octets)), &octets,
+              sizeof octets);
+}
+
 std::optional<IpAddress> destination_of(const msghdr& message) {
   // CMSG_NXTHDR of glibc wants a msghdr that is not const, and does not change it.
   auto* from = const_cast<msghdr*>(&message);
@@ -71,6 +78,18 @@ std::optional<IpAddress> destination_of(const msghdr& message) {
     }
   }
   return std::nullopt;
+}
+
+std::size_t segment_of(const msghdr& message) {
+  auto* from = const_cast<msghdr*>(&message);
+  for (cmsghdr* header = CMSG_FIRSTHDR(from); header != nullptr;
+       header = CMSG_NXTHDR(from, header)) {
+    if (header->cmsg_level != IPPROTO_UDP || header->cmsg_type != UDP_GRO) continue;
+    int octets = 0;
+    std::memcpy(&octets, CMSG_DATA(header), sizeof octets);
+    return octets > 0 ? static_cast<std::size_t>(octets) : 0;
+  }
+  return 0;
 }
 
 }  // namespace sallyport::net

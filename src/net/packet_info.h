@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "base/transport_address.h"
@@ -25,16 +26,23 @@ class PacketInfo {
   // At most once each for a message.
   void set_source(msghdr& message, const IpAddress& from);
   void set_traffic_class(msghdr& message, bool v4, std::uint8_t dscp);
+  // The message is cut into datagrams of so many octets, the last one perhaps shorter
+  // (UDP_SEGMENT).
+  void set_segment(msghdr& message, std::uint16_t octets);
 
  private:
   cmsghdr* append(msghdr& message, int level, int type, std::size_t size);
 
-  alignas(cmsghdr)
-      std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int))> room_{};
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +
+                                             CMSG_SPACE(sizeof(std::uint16_t))> room_{};
 };
 
 // The local address that a received datagram was sent to, which is the one to answer from; for a
 // group's datagram that of the interface (IPv4), or unspecified. Nothing if the kernel did not say.
 std::optional<IpAddress> destination_of(const msghdr& message);
+
+// Of how many octets the datagrams are that the kernel has put together in a received message
+// (UDP_GRO), the last one perhaps shorter; 0: it is one datagram.
+std::size_t segment_of(const msghdr& message);
 
 }  // namespace sallyport::net

@@ -1,19 +1,28 @@
 #include "net/udp_batch.h"
 
 #include <linux/sock_diag.h>
+#include <netinet/udp.h>
 
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <cstring>
 
 namespace sallyport::net {
 namespace {
+
+// What one message may carry that the kernel cuts: an IP datagram's octets less the headers.
+constexpr std::size_t kLongestSent = 65535 - 40 - 8;
 
 // The forced form goes beyond net.core.rmem_max, where we may.
 void set_buffer(const Fd& socket, int forced, int plain, int octets) {
   if (octets == 0) return;
   if (::setsockopt(socket.get(), SOL_SOCKET, forced, &octets, sizeof octets) != 0)
     set_option(socket, SOL_SOCKET, plain, octets);
+}
+
+bool same(const SocketAddress& a, const SocketAddress& b) {
+  return a.size == b.size && std::memcmp(&a.any, &b.any, a.size) == 0;
 }
 
 }  // namespace
@@ -59,6 +68,51 @@ std::size_t UdpRoom::receive(int socket, std::size_t most) {
   }
 }
 
+std::size_t UdpRoom::receive_trains(int socket) {
+  if (!trains_)
+    trains_ = std::make_unique<std::array<std::array<std::uint8_t, kLongestTrain>, kTrains>>();
+  for (std::size_t i = 0; i < kTrains; ++i) {
+    in_octets_[i] = {(*trains_)[i].data(), kLongestTrain};
+    msghdr& message = in_[i].msg_hdr;
+    message = {};
+    message.msg_name = &from_[i].any;
+    message.msg_namelen = sizeof from_[i].v6;
+    message.msg_iov = &in_octets_[i];
+    message.msg_iovlen = 1;
+    train_info_[i].receive_into(message);
+  }
+  for (;;) {
+    const int n = ::recvmmsg(socket, in_.data(), kTrains, MSG_DONTWAIT, nullptr);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return 0;
+    const auto received = static_cast<std::size_t>(n);
+    for (std::size_t i = 0; i < received; ++i) train_segment_[i] = segment_of(in_[i].msg_hdr);
+    return received;
+  }
+}
+
+MutableBytes UdpRoom::take(std::size_t train, std::size_t offset, std::size_t& next) {
+  const MutableBytes all = MutableBytes{(*trains_)[train]}.first(in_[train].msg_len);
+  const std::size_t segment = train_segment_[train] == 0 ? all.size() : train_segment_[train];
+  for (;; offset = next) {
+    // An empty datagram is one, too; but it comes alone.
+    if (offset >= all.size() && (offset > 0 || segment > 0)) return {};
+    const Bytes datagram = all.subspan(offset, std::min(segment, all.size() - offset));
+    next = offset + std::max<std::size_t>(datagram.size(), 1);
+    ++counts_.received;
+    if (train_segment_[train] != 0 && datagram.size() < all.size()) ++counts_.put_together;
+    if (datagram.size() > options_.longest) {
+      ++counts_.too_long_in;
+      continue;
+    }
+    if (next_slot_ == options_.slots) flush();
+    if (queued_.empty()) next_slot_ = 0;
+    const MutableBytes to = slot(next_slot_++).subspan(options_.headroom, datagram.size());
+    std::copy(datagram.begin(), datagram.end(), to.begin());
+    return to;
+  }
+}
+
 bool UdpRoom::was_cut(std::size_t i) const { return (in_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
 
 std::uint32_t UdpRoom::append(const TransportAddress& to, std::uint8_t dscp, Bytes datagram) {
@@ -86,49 +140,102 @@ void UdpRoom::flush(UdpBatch& socket) {
   std::uint32_t next = socket.first_;
   while (next != kNone) {
     const std::size_t n = fill(socket, next);
-    send(socket.native(), n);
+    send(socket, n);
   }
   socket.first_ = socket.last_ = kNone;
 }
 
+// How many datagrams from `first` on can go as one that the kernel cuts: those that have one size,
+// destination and class; the last may be shorter.
+std::size_t UdpRoom::count_train(const UdpBatch& socket, std::uint32_t first) const {
+  const Queued& head = queued_[first];
+  const std::size_t size = head.datagram.size();
+  if (!socket.segments_ || size == 0) return 1;
+  const std::size_t most = std::min(kMostSegments, kLongestSent / size);
+  std::size_t n = 1;
+  for (std::uint32_t at = head.next; at != kNone && n < most; at = queued_[at].next, ++n) {
+    const Queued& one = queued_[at];
+    if (one.dscp != head.dscp || one.datagram.empty() || one.datagram.size() > size ||
+        !same(one.to, head.to))
+      break;
+    if (one.datagram.size() < size) return n + 1;
+  }
+  return std::max<std::size_t>(n, 1);
+}
+
 // Makes one system call's arguments of what is queued from `next` on.
-std::size_t UdpRoom::fill(const UdpBatch& socket, std::uint32_t& next) {
+std::size_t UdpRoom::fill(UdpBatch& socket, std::uint32_t& next) {
   std::size_t n = 0;
-  for (; next != kNone && n < kBatch; ++n) {
-    Queued& one = queued_[next];
-    out_octets_[n] = {const_cast<std::uint8_t*>(one.datagram.data()), one.datagram.size()};
+  for (std::size_t octets = 0; next != kNone && n < kBatch; ++n) {
+    const std::size_t train = count_train(socket, next);
+    if (octets + train > out_octets_.size()) break;
+    Queued& head = queued_[next];
     msghdr& message = out_[n].msg_hdr;
     message = {};
-    message.msg_name = &one.to.any;
-    message.msg_namelen = one.to.size;
-    message.msg_iov = &out_octets_[n];
-    message.msg_iovlen = 1;
-    if (one.dscp != socket.dscp_)
-      info_[n].set_traffic_class(message, socket.local_.ip.is_v4(), one.dscp);
-    next = one.next;
+    message.msg_name = &head.to.any;
+    message.msg_namelen = head.to.size;
+    message.msg_iov = &out_octets_[octets];
+    message.msg_iovlen = train;
+    for (std::size_t i = 0; i < train; ++i) {
+      const Bytes datagram = queued_[next].datagram;
+      out_octets_[octets++] = {const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
+      next = queued_[next].next;
+    }
+    if (head.dscp != socket.dscp_)
+      info_[n].set_traffic_class(message, socket.local_.ip.is_v4(), head.dscp);
+    if (train > 1) info_[n].set_segment(message, static_cast<std::uint16_t>(head.datagram.size()));
   }
   return n;
 }
 
-void UdpRoom::send(int socket, std::size_t count) {
+void UdpRoom::send(UdpBatch& socket, std::size_t count) {
   std::size_t done = 0;
   while (done < count) {
-    const int n = ::sendmmsg(socket, out_.data() + done, static_cast<unsigned>(count - done),
-                             MSG_DONTWAIT | MSG_NOSIGNAL);
+    const int n = ::sendmmsg(socket.native(), out_.data() + done,
+                             static_cast<unsigned>(count - done), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0) {
-      counts_.sent += static_cast<std::uint64_t>(n);
-      done += static_cast<std::size_t>(n);
+      for (const std::size_t end = done + static_cast<std::size_t>(n); done < end; ++done) {
+        const std::size_t datagrams = out_[done].msg_hdr.msg_iovlen;
+        counts_.sent += datagrams;
+        if (datagrams > 1) counts_.segmented += datagrams;
+      }
       continue;
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      counts_.no_room += count - done;
+      for (; done < count; ++done) counts_.no_room += out_[done].msg_hdr.msg_iovlen;
       return;
     }
     // The first one failed; the others may go elsewhere.
-    count_failure(errno);
+    const msghdr& failed = out_[done].msg_hdr;
+    if (failed.msg_iovlen > 1) {
+      // Either these cannot be sent, or this kernel or interface does not cut (it has no such
+      // option, no checksums in hardware): where they go singly, it is not asked again.
+      if (send_singly(socket.native(), failed)) socket.segments_ = false;
+    } else {
+      count_failure(errno);
+    }
     ++done;
   }
+}
+
+// Whether all of them were sent.
+bool UdpRoom::send_singly(int socket, const msghdr& train) {
+  const std::uint64_t dropped = counts_.dropped();
+  for (std::size_t i = 0; i < train.msg_iovlen; ++i) {
+    msghdr one = train;
+    one.msg_iov = train.msg_iov + i;
+    one.msg_iovlen = 1;
+    one.msg_controllen -= CMSG_SPACE(sizeof(std::uint16_t));  // the segment's size: it is last
+    if (one.msg_controllen == 0) one.msg_control = nullptr;
+    if (::sendmsg(socket, &one, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+      ++counts_.sent;
+    else if (errno == EAGAIN || errno == EWOULDBLOCK)
+      ++counts_.no_room;
+    else
+      count_failure(errno);
+  }
+  return counts_.dropped() == dropped;
 }
 
 void UdpRoom::count_failure(int error) {
@@ -170,7 +277,11 @@ Result<std::unique_ptr<UdpBatch>> UdpBatch::open(const TransportAddress& local,
     set_option(*socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
   if (const auto bound = bind_socket(*socket, local); !bound)
     return tl::make_unexpected(bound.error());
-  return std::unique_ptr<UdpBatch>(new UdpBatch(std::move(*socket), options.dscp));
+  std::unique_ptr<UdpBatch> out{new UdpBatch(std::move(*socket), options.dscp)};
+  const int on = 1;
+  out->trains_ = options.many_from_one &&
+                 ::setsockopt(out->native(), IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
+  return out;
 }
 
 UdpBatch::~UdpBatch() { assert(first_ == UdpRoom::kNone); }

@@ -2,6 +2,12 @@
 // (UdpRoom) is shared by all sockets of one thread, taken at the start; nothing is allocated per
 // packet, and a received datagram is sent on from where it lies. One thread; opening and binding a
 // socket may happen on another before.
+//
+// Where many datagrams of one size go to one destination, one after another, the kernel is given
+// them as one large one that it (or the interface) cuts (UDP_SEGMENT): a send costs the same for
+// sixty of them as for one. A socket that asks for it (UdpOptions::many_from_one) is given what
+// came together in the same way (UDP_GRO). Both are the kernel's offer: where it has none,
+// everything works without.
 #pragma once
 
 #include <sys/socket.h>
@@ -29,6 +35,8 @@ struct UdpCounts {
   std::uint64_t received = 0;
   std::uint64_t too_long_in = 0;  // longer than a slot: dropped
   std::uint64_t sent = 0;
+  std::uint64_t segmented = 0;     // of those sent: cut by the kernel from a larger one
+  std::uint64_t put_together = 0;  // of those received: came in a larger one
   std::uint64_t no_room = 0;       // not sent: the socket's or the interface's queue is full
   std::uint64_t unreachable = 0;   // not sent: no route, or an ICMP error that was waiting
   std::uint64_t too_long_out = 0;  // not sent: longer than the interface takes
@@ -46,7 +54,10 @@ struct UdpRoomOptions {
 
 class UdpRoom {
  public:
-  static constexpr std::size_t kBatch = 64;  // datagrams in one system call
+  static constexpr std::size_t kBatch = 64;  // messages in one system call
+  static constexpr std::size_t kTrains = 4;  // of those that may have many datagrams
+  static constexpr std::size_t kLongestTrain = 65535;
+  static constexpr std::size_t kMostSegments = 64;  // UDP_MAX_SEGMENTS of older kernels
 
   explicit UdpRoom(const UdpRoomOptions& options = {});
   UdpRoom(const UdpRoom&) = delete;
@@ -76,6 +87,12 @@ class UdpRoom {
   }
   // At most `most`; they lie at first_slot_ and on. Returns how many.
   std::size_t receive(int socket, std::size_t most);
+  // At most kTrains messages, each of one datagram or of many that the kernel has put together.
+  // They lie in trains_.
+  std::size_t receive_trains(int socket);
+  // The datagram at `offset` of that message, moved into a slot; empty: there is none. `next` is
+  // the offset of the one behind it.
+  MutableBytes take(std::size_t train, std::size_t offset, std::size_t& next);
   bool was_cut(std::size_t i) const;
   TransportAddress source(std::size_t i) const { return to_transport_address(&from_[i].any); }
   MutableBytes datagram(std::size_t i) {
@@ -84,8 +101,10 @@ class UdpRoom {
   std::uint32_t append(const TransportAddress& to, std::uint8_t dscp, Bytes datagram);
   Bytes copy(Bytes datagram);
   void flush(UdpBatch& socket);
-  std::size_t fill(const UdpBatch& socket, std::uint32_t& next);
-  void send(int socket, std::size_t count);
+  std::size_t fill(UdpBatch& socket, std::uint32_t& next);
+  std::size_t count_train(const UdpBatch& socket, std::uint32_t first) const;
+  void send(UdpBatch& socket, std::size_t count);
+  bool send_singly(int socket, const msghdr& train);
   void count_failure(int error);
 
   UdpRoomOptions options_;
@@ -104,13 +123,18 @@ class UdpRoom {
   std::array<mmsghdr, kBatch> out_{};
   std::array<iovec, kBatch> out_octets_{};
   std::array<PacketInfo, kBatch> info_{};
+  // Of receive_trains(): taken when a socket first needs it.
+  std::unique_ptr<std::array<std::array<std::uint8_t, kLongestTrain>, kTrains>> trains_;
+  std::array<PacketInfo, kTrains> train_info_{};
+  std::array<std::size_t, kTrains> train_segment_{};
 };
 
 struct UdpOptions {
   int receive_buffer = 0;  // octets; 0: the kernel's default, enough for one call
   int send_buffer = 0;
-  bool share_port = false;  // SO_REUSEPORT: several sockets on one address, one for each core
-  std::uint8_t dscp = 0;    // what most of its datagrams will have
+  bool share_port = false;     // SO_REUSEPORT: several sockets on one address, one for each core
+  std::uint8_t dscp = 0;       // what most of its datagrams will have
+  bool many_from_one = false;  // much comes from one far end: let the kernel put it together
 };
 
 class UdpBatch {
@@ -133,6 +157,7 @@ class UdpBatch {
   // for few, since each place in a batch costs time even when it stays empty.
   template <typename OnDatagram>
   std::size_t receive(UdpRoom& room, OnDatagram&& on_datagram) {
+    if (trains_) return receive_trains(room, on_datagram);
     const std::size_t n = room.receive(native(), ask_);
     for (std::size_t i = 0; i < n; ++i)
       if (!room.was_cut(i)) on_datagram(room.source(i), room.datagram(i));
@@ -153,10 +178,28 @@ class UdpBatch {
   UdpBatch(Fd socket, std::uint8_t dscp)
       : socket_(std::move(socket)), local_(local_address(socket_)), dscp_(dscp) {}
 
+  template <typename OnDatagram>
+  std::size_t receive_trains(UdpRoom& room, OnDatagram& on_datagram) {
+    const std::size_t trains = room.receive_trains(native());
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < trains; ++i) {
+      const TransportAddress from = room.source(i);
+      std::size_t next = 0;
+      for (;; ++n) {
+        const MutableBytes datagram = room.take(i, next, next);
+        if (datagram.data() == nullptr) break;
+        on_datagram(from, datagram);
+      }
+    }
+    return n;
+  }
+
   Fd socket_;
   TransportAddress local_;
-  std::uint8_t dscp_;    // the socket's own; a datagram with another carries it in ancillary data
-  std::size_t ask_ = 4;  // datagrams, at the next receive()
+  std::uint8_t dscp_;     // the socket's own; a datagram with another carries it in ancillary data
+  std::size_t ask_ = 4;   // datagrams, at the next receive()
+  bool trains_ = false;   // the kernel puts together what is received
+  bool segments_ = true;  // it cuts what is sent; false: it has refused to
   std::uint32_t first_ = UdpRoom::kNone;  // of what is queued
   std::uint32_t last_ = UdpRoom::kNone;
 };

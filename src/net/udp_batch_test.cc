@@ -162,6 +162,81 @@ TEST_P(UdpBatchTest, CutDatagramIsDropped) {
   EXPECT_EQ(room_.counts().too_long_in, 1U);
 }
 
+// Of one size and to one place: the kernel cuts them from one, and puts them together where asked.
+TEST_P(UdpBatchTest, ATrainOfDatagramsArrivesAsItWasSent) {
+  UdpOptions options;
+  options.many_from_one = true;
+  const auto whole = open({.ip = a_->local().ip, .port = 0}, options);
+  std::vector<std::string> sent;
+  for (int i = 0; i < 200; ++i) sent.push_back("packet " + std::to_string(1000 + i));
+  sent.emplace_back("short");  // ends a train
+  sent.emplace_back("one that is longer");
+  sent.emplace_back("packet");
+  for (const auto* to : {b_.get(), whole.get()}) {
+    const UdpCounts before = room_.counts();
+    for (const std::string& one : sent) a_->queue(room_, to->local(), 46, as_bytes(one));
+    EXPECT_EQ(room_.flush(), 0U);
+    EXPECT_EQ(room_.counts().sent - before.sent, sent.size());
+    EXPECT_GE(room_.counts().segmented - before.segmented, 200U);
+    EXPECT_EQ(receive(to == whole.get() ? *whole : *b_, sent.size()), sent);
+    EXPECT_EQ(source_, a_->local());
+    EXPECT_EQ(room_.counts().received - before.received, sent.size());
+  }
+  EXPECT_GE(room_.counts().put_together, 200U);
+}
+
+TEST_P(UdpBatchTest, ATrainHasOneDestinationAndOneClass) {
+  const auto c = open({.ip = a_->local().ip, .port = 0});
+  for (int i = 0; i < 10; ++i) {
+    a_->queue(room_, (i % 2 == 0 ? *b_ : *c).local(), 0, as_bytes("to two"));
+    b_->queue(room_, a_->local(), static_cast<std::uint8_t>(i % 2), as_bytes("two classes"));
+  }
+  room_.flush();
+  EXPECT_EQ(room_.counts().segmented, 0U);
+  EXPECT_EQ(room_.counts().sent, 20U);
+  EXPECT_EQ(receive(*b_, 5).size(), 5U);
+  EXPECT_EQ(receive(*c, 5).size(), 5U);
+  EXPECT_EQ(receive(*a_, 10).size(), 10U);
+}
+
+TEST_P(UdpBatchTest, WhatIsPutTogetherIsRelayedFromItsPlaceWithItsHeadroom) {
+  UdpOptions options;
+  options.many_from_one = true;
+  const auto relay = open({.ip = a_->local().ip, .port = 0}, options);
+  UdpRoomOptions small;  // fewer slots than datagrams in a train
+  small.slots = 16;
+  UdpRoom room(small);
+  constexpr std::size_t kMany = 100;
+  for (std::size_t i = 0; i < kMany; ++i)
+    a_->queue_copy(room_, relay->local(), 0, as_bytes("media " + std::to_string(100 + i)));
+  room_.flush();
+  for (std::size_t n = 0; n < kMany;) {
+    wait_readable(*relay);
+    n += relay->receive(room, [&](const TransportAddress&, MutableBytes datagram) {
+      const MutableBytes longer{datagram.data() - 4, datagram.size() + 4};
+      std::fill_n(longer.begin(), 4, std::uint8_t{'#'});
+      relay->queue(room, b_->local(), 0, longer);
+    });
+  }
+  room.flush();
+  const auto received = receive(*b_, kMany);
+  for (std::size_t i = 0; i < kMany; ++i)
+    EXPECT_EQ(received.at(i), "####media " + std::to_string(100 + i));
+}
+
+// An interface that takes less than the train's datagrams: they fail one by one, and others do not.
+TEST_P(UdpBatchTest, ATrainThatCannotGoIsTriedSingly) {
+  const std::string huge(65'530, 'x');
+  const std::string half(40'000, 'y');  // two of them are more than a message may carry
+  for (const auto* one : {&huge, &huge, &half, &half})
+    a_->queue(room_, b_->local(), 0, as_bytes(*one));
+  a_->queue(room_, b_->local(), 0, as_bytes("after"));
+  EXPECT_EQ(room_.flush(), 2U);
+  EXPECT_EQ(room_.counts().too_long_out, 2U);
+  EXPECT_EQ(room_.counts().sent, 3U);
+  EXPECT_EQ(receive(*b_, 1).back(), "after");
+}
+
 TEST_P(UdpBatchTest, TellsWhatTheKernelDropped) {
   UdpOptions options;
   options.receive_buffer = 4096;
