@@ -1,0 +1,84 @@
+// Datagrams of the tagged carriage: how many streams share one agent socket and one server port (a
+// trunk). Each component of a flow has a channel, a number that is unique in its trunk and not 0.
+// All integers are in network byte order.
+//
+//   plain    | 0x04 | version 2 | channel (2) | payload ... |
+//   sealed   | 0x0c + epoch | core | channel (2) | counter (4) | payload, encrypted ... | tag (16)
+//   |
+//
+// The header of a sealed datagram is what the AEAD authenticates beside the payload (seal.h says
+// which key). With a channel, the payload is that channel's packet as it is. With channel 0 it is a
+// sequence of records:
+//
+//   record   | form (4 bits) | length (12 bits) | channel (2) | length octets ... |
+//
+// Version 1 of the plain header is the escape of the bound carriage (escape.h). Works in place.
+#pragma once
+
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace sallyport::media {
+
+using Channel = std::uint16_t;
+constexpr Channel kNoChannel = 0;  // the payload is records; of a record: it is the trunk's own
+
+constexpr std::size_t kPlainHeader = 4;
+constexpr std::uint8_t kPlainVersion = 2;
+constexpr std::size_t kSealedHeader = 8;
+constexpr std::size_t kSealTag = 16;
+
+struct SealedHeader {
+  std::uint8_t epoch = 0;  // 0 to 3
+  std::uint8_t core = 0;
+  Channel channel = kNoChannel;
+  std::uint32_t counter = 0;  // its low 32 bits
+  friend bool operator==(const SealedHeader&, const SealedHeader&) = default;
+};
+
+// `at` has room for the header.
+void write_plain_header(MutableBytes at, Channel channel);
+void write(const SealedHeader& header, MutableBytes at);
+
+// Truncated: no whole header and tag, or nothing between. Unsupported (plain): another version.
+Result<Channel> parse_plain_header(Bytes datagram);
+Result<SealedHeader> parse_sealed_header(Bytes datagram);
+
+enum class Form : std::uint8_t {
+  Padding = 0,     // up to the end of the datagram; one octet of it is enough
+  Packet = 1,      // a whole packet
+  FirstPart = 2,   // of a packet that is too large for the path: | number (1) | octets |
+  SecondPart = 3,  // the rest of it
+  Compressed = 4,  // rtp_compression.h
+  Reference = 5,   // rtp_compression.h
+  PathProbe = 6,   // path_mtu.h; channel 0
+  PathAnswer = 7,  // path_mtu.h; channel 0
+};
+
+constexpr std::size_t kRecordHeader = 4;
+constexpr std::size_t kLongestRecord = 4095;
+
+// `at` has room for the header; length is at most kLongestRecord.
+void write_record_header(MutableBytes at, Form form, Channel channel, std::size_t length);
+
+struct Record {
+  Form form = Form::Padding;  // perhaps one that is not known
+  Channel channel = kNoChannel;
+  MutableBytes body;
+};
+
+// Walks over records; padding ends them.
+class RecordReader {
+ public:
+  explicit RecordReader(MutableBytes records) : rest_(records) {}
+  std::optional<Record> next();
+  bool ok() const { return ok_; }  // false: the last record is cut
+
+ private:
+  MutableBytes rest_;
+  bool ok_ = true;
+};
+
+}  // namespace sallyport::media
