@@ -13,10 +13,16 @@ using mux::StreamKind;
 namespace {
 // What may be sent on a connection that is still being dialled.
 constexpr std::size_t kMaxEarly = std::size_t{256} << 10U;
+// How many ids an edge has for the connections that it accepts, as a power of two.
+constexpr unsigned kAcceptedBits = 32;
 }  // namespace
 
-RemoteEdge::RemoteEdge(control::ControlSession& session, Observer& observer)
-    : session_(session), multiplex_(session.multiplex()), observer_(observer) {}
+RemoteEdge::RemoteEdge(control::ControlSession& session, Observer& observer,
+                       std::uint64_t first_accepted)
+    : session_(session),
+      multiplex_(session.multiplex()),
+      observer_(observer),
+      first_accepted_(first_accepted) {}
 
 // ---- Commands ----
 
@@ -83,15 +89,19 @@ void RemoteEdge::close(ListenerId id) {
 }
 
 void RemoteEdge::resolve(QueryId id, const std::string& name, RecordType type) {
+  queries_.insert(id);
   session_.send(control::encode_resolve(id, name, type));
 }
 void RemoteEdge::find_local_address(QueryId id, const IpAddress& toward) {
+  queries_.insert(id);
   session_.send(control::encode_find_local_address(id, toward));
 }
 void RemoteEdge::open_port(MediaId id, const media::PortSpec& spec) {
+  media_.insert(id);
   session_.send(control::encode_open_port(id, spec));
 }
 void RemoteEdge::open_flow(MediaId id, const media::FlowSpec& spec) {
+  media_.insert(id);
   session_.send(control::encode_open_flow(id, spec));
 }
 void RemoteEdge::set_remote(MediaId id, const media::RemoteSpec& remote) {
@@ -100,12 +110,51 @@ void RemoteEdge::set_remote(MediaId id, const media::RemoteSpec& remote) {
 void RemoteEdge::join(MediaId a, MediaId b) { session_.send(control::encode_join(a, b)); }
 void RemoteEdge::leave(MediaId id) { session_.send(control::encode_leave(id)); }
 void RemoteEdge::probe(MediaId id) { session_.send(control::encode_probe(id)); }
-void RemoteEdge::close(MediaId id) { session_.send(encode_close(id)); }
+void RemoteEdge::close(MediaId id) {
+  media_.erase(id);
+  session_.send(encode_close(id));
+}
 void RemoteEdge::count(QueryId query, MediaId id) {
+  queries_.insert(query);
   session_.send(control::encode_count(query, id));
 }
 
 // ---- What the slave says ----
+
+bool RemoteEdge::is_ours(std::uint64_t id) const {
+  return listeners_.contains(ListenerId{id}) || connections_.contains(ConnectionId{id}) ||
+         media_.contains(MediaId{id}) || queries_.contains(QueryId{id});
+}
+
+// Whether the event is about something that this edge was told to do. An answer, or a refusal, is
+// the last that is heard of its question.
+bool RemoteEdge::take_answer(const control::wire::Envelope& event) {
+  using control::wire::Envelope;
+  switch (event.body_case()) {
+    case Envelope::kResolved:
+      return queries_.erase(QueryId{event.resolved().id()}) != 0;
+    case Envelope::kLocalAddress:
+      return queries_.erase(QueryId{event.local_address().id()}) != 0;
+    case Envelope::kMediaCounts:
+      return queries_.erase(QueryId{event.media_counts().query()}) != 0;
+    case Envelope::kMediaOpened:
+      return media_.contains(MediaId{event.media_opened().id()});
+    case Envelope::kMediaEvent:
+      return media_.contains(MediaId{event.media_event().id()});
+    case Envelope::kTlsStarted:
+      return connections_.contains(ConnectionId{event.tls_started().id()});
+    case Envelope::kRefused: {
+      const std::uint64_t id = event.refused().id();
+      const bool ours = is_ours(id);
+      connections_.erase(ConnectionId{id});
+      listeners_.erase(ListenerId{id});
+      queries_.erase(QueryId{id});
+      return ours;
+    }
+    default:
+      return true;  // Listening and Closed are looked up where they are handled
+  }
+}
 
 Result<void> RemoteEdge::on_message(const control::wire::Envelope& message) {
   if (message.has_closed()) {
@@ -130,17 +179,16 @@ Result<void> RemoteEdge::on_message(const control::wire::Envelope& message) {
       return {};  // on_channel tells it: datagrams can be sent from then on
     }
   }
-  if (message.has_refused()) {
-    connections_.erase(ConnectionId{message.refused().id()});
-    listeners_.erase(ListenerId{message.refused().id()});
-  }
+  if (!take_answer(message)) return {};  // or it crossed with our closing of it
   return control::apply_event(message, observer_);
 }
 
 void RemoteEdge::on_channel(ChannelId channel, const mux::StreamHeader& header) {
   if (header.kind == StreamKind::Datagrams) {
     const ListenerId id{header.association};
-    if (!listeners_.contains(id)) return multiplex_.reset(channel);
+    const auto listener = listeners_.find(id);
+    if (listener == listeners_.end() || listener->second != Transport::Udp)
+      return multiplex_.reset(channel);
     datagram_channels_[id] = channel;
     associations_[channel] = id.value;
     if (const auto waiting = without_channel_.extract(id))
@@ -152,8 +200,8 @@ void RemoteEdge::on_channel(ChannelId channel, const mux::StreamHeader& header) 
   const Addresses addresses{.local = header.local, .remote = header.remote};
   if (header.listener != 0) {
     const auto listener = listeners_.find(ListenerId{header.listener});
-    if (listener == listeners_.end() || (id.value & kChosenByEdge) == 0 ||
-        connections_.contains(id))
+    if (listener == listeners_.end() || listener->second == Transport::Udp ||
+        id.value - first_accepted_ >= std::uint64_t{1} << kAcceptedBits || is_ours(id.value))
       return multiplex_.reset(channel);
     connections_[id].channel = channel;
     associations_[channel] = id.value;

@@ -1,7 +1,8 @@
 // The edge whose sockets are at the other end of the multiplex connection: the commanding side of
 // the control protocol. Commands become messages on the control channel and are carried out in
 // order by the slave's LocalEdge; octets and datagrams travel in logical channels that the slave
-// opens. A brain cannot tell it from a LocalEdge. One thread.
+// opens. A brain cannot tell it from a LocalEdge. It believes a slave about nothing but what this
+// very slave was told to open: ids are counted, so another one's are easily guessed. One thread.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,9 @@ namespace sallyport::edge {
 
 class RemoteEdge final : public Edge, public control::Part {
  public:
-  // Both must outlive the edge. `place` starts as what is observed; nothing is sent yet.
-  RemoteEdge(control::ControlSession& session, Observer& observer);
+  // Both must outlive the edge. `first_accepted` is what the slave was told in the opening
+  // exchange: the connections that it accepts have that id and the 2^32 from there on, no others.
+  RemoteEdge(control::ControlSession& session, Observer& observer, std::uint64_t first_accepted);
 
   // ---- Edge ----
   void listen(ListenerId, const ListenSpec& spec) override;
@@ -58,17 +60,22 @@ class RemoteEdge final : public Edge, public control::Part {
     bool ended = false;           // the channel carries nothing more from there
     std::optional<Error> closed;  // told by the slave; counts once the channel has ended
   };
+  bool is_ours(std::uint64_t id) const;
+  bool take_answer(const control::wire::Envelope& event);
   void finish_if_closed(ConnectionId id);
   void drop(ConnectionId id);
 
   control::ControlSession& session_;
   mux::Multiplex& multiplex_;
   Observer& observer_;
+  std::uint64_t first_accepted_;
   std::unordered_map<ListenerId, Transport> listeners_;
   std::unordered_map<ListenerId, mux::ChannelId> datagram_channels_;
   // Told to listen before their channel came, which less urgent octets may hold up.
   std::unordered_map<ListenerId, TransportAddress> without_channel_;
   std::unordered_map<ConnectionId, Connection> connections_;
+  std::unordered_set<MediaId> media_;
+  std::unordered_set<QueryId> queries_;  // not answered yet
   std::unordered_map<mux::ChannelId, std::uint64_t> associations_;
 };
 

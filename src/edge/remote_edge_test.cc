@@ -188,7 +188,7 @@ class RemoteEdgeTest : public testing::Test {
   RecordingEdge edge_;
   RecordingObserver brain_;
   control::Slave slave_{at_slave_};
-  RemoteEdge remote_{at_master_, brain_};
+  RemoteEdge remote_{at_master_, brain_, kChosenByEdge | 1};
 };
 
 TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
@@ -248,6 +248,14 @@ TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
 }
 
 TEST_F(RemoteEdgeTest, TellsEveryEventUnchanged) {
+  remote_.find_local_address(QueryId{6}, ip("192.0.2.7"));
+  remote_.resolve(QueryId{5}, "_sip._udp.example.net", RecordType::Srv);
+  remote_.open_port(MediaId{3}, {.toward = ip("10.1.1.2")});
+  remote_.open_flow(MediaId{4}, {.end = media::FlowEnd::Probing,
+                                 .components = {{.token = {1}, .key = {2}}},
+                                 .server = {at("192.0.2.1:2776")}});
+  remote_.count(QueryId{7}, MediaId{3});
+  remote_.open_port(MediaId{9}, {.toward = ip("10.1.1.2")});
   slave_.on_local_address(QueryId{6}, ip("10.1.1.1"));
   const Record srv{
       .type = RecordType::Srv, .priority = 1, .weight = 2, .port = 5060, .target = "a.b"};
@@ -264,6 +272,46 @@ TEST_F(RemoteEdgeTest, TellsEveryEventUnchanged) {
   EXPECT_THAT(brain_.records, ElementsAre(srv));
   EXPECT_EQ(brain_.event, moved);
   EXPECT_EQ(brain_.counts.components[0].refused, 5U);
+}
+
+// Ids are counted: what another agent has open is easily guessed.
+TEST_F(RemoteEdgeTest, BelievesASlaveAboutNothingButWhatItWasToldToOpen) {
+  remote_.listen(ListenerId{1}, {.transport = Transport::Tcp, .address = at("0.0.0.0:5060")});
+  remote_.listen(ListenerId{2}, {.transport = Transport::Udp, .address = at("0.0.0.0:5060")});
+  remote_.find_local_address(QueryId{6}, ip("192.0.2.7"));
+  remote_.open_port(MediaId{3}, {.toward = ip("10.1.1.2")});
+  remote_.close(MediaId{3});
+  pair_.run();
+
+  slave_.on_local_address(QueryId{77}, ip("10.1.1.1"));
+  slave_.on_local_address(QueryId{6}, ip("10.1.1.1"));
+  slave_.on_local_address(QueryId{6}, ip("10.1.1.2"));  // one question, one answer
+  slave_.on_resolved(QueryId{70}, {});
+  slave_.on_media_opened(MediaId{71}, {at("198.51.100.66:4000")});
+  slave_.on_media_event(MediaId{3},
+                        {.kind = media::EventKind::Silent});  // crossed with its closing
+  slave_.on_media_event(MediaId{72}, {.kind = media::EventKind::Silent});
+  slave_.on_media_counts(QueryId{73}, MediaId{3}, {});
+  slave_.on_refused(74, Errc::Exhausted, "");
+  EXPECT_THAT(brain_told(), ElementsAre("local 10.1.1.1 6"));
+
+  const auto opens = [&](mux::StreamKind kind, std::uint64_t id, std::uint64_t listener) {
+    EXPECT_TRUE(pair_.dialling.open({.kind = kind, .association = id, .listener = listener}));
+    return brain_told();
+  };
+  using mux::StreamKind;
+  EXPECT_THAT(opens(StreamKind::ByteStream, 75, 0), ElementsAre()) << "dialled by nobody";
+  EXPECT_THAT(opens(StreamKind::ByteStream, kChosenByEdge | 5, 76), ElementsAre());
+  EXPECT_THAT(opens(StreamKind::ByteStream, kChosenByEdge | 5, 2), ElementsAre())
+      << "accepted by a UDP port";
+  EXPECT_THAT(opens(StreamKind::ByteStream, kChosenByEdge | std::uint64_t{9} << 32U | 1, 1),
+              ElementsAre())
+      << "an id of another agent's connections";
+  EXPECT_THAT(opens(StreamKind::ByteStream, 3, 1), ElementsAre());
+  EXPECT_THAT(opens(StreamKind::Datagrams, 1, 0), ElementsAre()) << "datagrams of a TCP port";
+  EXPECT_THAT(opens(StreamKind::ByteStream, kChosenByEdge | 5, 1),
+              ElementsAre("accepted by 1 from 0.0.0.0:0 5"));
+  EXPECT_THAT(opens(StreamKind::ByteStream, kChosenByEdge | 5, 1), ElementsAre()) << "twice";
 }
 
 TEST_F(RemoteEdgeTest, CarriesDatagramsWithTheirBoundariesAndAddresses) {

@@ -73,8 +73,8 @@ Result<void> AgentSession::on_hello(const control::wire::Envelope& message) {
   control_.send(answer);
   if (!mode) return fail(Errc::Unsupported, "no common mode or version");
   software_ = message.hello().software();
-  remote_ =
-      std::make_unique<edge::RemoteEdge>(control_, context_.brain.observer(Place::inside(id_)));
+  remote_ = std::make_unique<edge::RemoteEdge>(
+      control_, context_.brain.observer(Place::inside(id_)), first_accepted);
   control_.set_part(remote_.get());
   context_.log.info("agent ready",
                     {{"agent", name_}, {"mode", control::name(*mode)}, {"software", software_}});

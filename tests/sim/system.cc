@@ -126,7 +126,8 @@ void System::attach(std::size_t index) {
     agent.local = local_edge(agent.host, *agent.slave);
     agent.slave->set_edge(*agent.local);
     agent.at_agent.set_part(agent.slave.get());
-    agent.remote = std::make_unique<edge::RemoteEdge>(agent.at_server, brain_->observer(inside));
+    agent.remote = std::make_unique<edge::RemoteEdge>(agent.at_server, brain_->observer(inside),
+                                                      options.first_accepted_id);
     agent.at_server.set_part(agent.remote.get());
     brain_->attach(inside, "agent", *agent.remote);
     return;
@@ -135,8 +136,8 @@ void System::attach(std::size_t index) {
   agent.at_server_edge = local_edge(*server_, *agent.slave);
   agent.slave->set_edge(*agent.at_server_edge);
   agent.at_server.set_part(agent.slave.get());
-  agent.remote =
-      std::make_unique<edge::RemoteEdge>(agent.at_agent, brain_->observer(Place::outside()));
+  agent.remote = std::make_unique<edge::RemoteEdge>(
+      agent.at_agent, brain_->observer(Place::outside()), options.first_accepted_id);
   agent.at_agent.set_part(agent.remote.get());
   agent.local = local_edge(agent.host, brain_->observer(inside));
   brain_->attach(Place::outside(), "outside", *agent.remote);
