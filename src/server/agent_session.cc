@@ -6,6 +6,11 @@ namespace sallyport::server {
 
 using adapter::Place;
 
+namespace {
+// A renewal signs, and waits for the disk: no agent may keep the server busy with it.
+constexpr Duration kBetweenRenewals = seconds{10};
+}  // namespace
+
 AgentSession::AgentSession(AgentId id, std::string name, mux::Multiplex& multiplex,
                            const AgentSessionContext& context)
     : id_(id),
@@ -42,12 +47,20 @@ void AgentSession::end(const Error& why) {
   context_.on_over(id_);
 }
 
+Result<std::string> AgentSession::renew(const std::string& request) {
+  const TimePoint now = context_.clocks.now();
+  if (renewed_at_ && now - *renewed_at_ < kBetweenRenewals)
+    return fail(Errc::Exhausted, "a certificate was asked for a moment ago");
+  renewed_at_ = now;
+  return context_.renew(id_, request);
+}
+
 Result<void> AgentSession::on_message(const control::wire::Envelope& message) {
   if (message.has_hello()) return on_hello(message);
   if (message.has_renew_certificate()) {
     control::wire::Envelope answer;
     auto& renewed = *answer.mutable_new_certificate();
-    const auto certificate = context_.renew(id_, message.renew_certificate().request());
+    const auto certificate = renew(message.renew_certificate().request());
     if (certificate)
       renewed.set_certificate(*certificate);
     else

@@ -51,6 +51,7 @@ class AgentSession {
 
  private:
   void end(const Error& why);
+  Result<std::string> renew(const std::string& request);
   Result<void> on_message(const control::wire::Envelope& message);
   Result<void> on_hello(const control::wire::Envelope& message);
 
@@ -63,6 +64,7 @@ class AgentSession {
   std::string software_;
   bool attached_ = true;
   TimePoint since_;
+  std::optional<TimePoint> renewed_at_;
 };
 
 }  // namespace sallyport::server
