@@ -2,8 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <list>
+#include <unordered_map>
 #include <utility>
 
 #include "net/socket.h"
@@ -20,6 +23,14 @@ constexpr auto kAcceptPause = std::chrono::milliseconds{100};
 // When every place is taken, whoever has held one for so long gives it up: silent strangers cannot
 // keep the others out.
 constexpr auto kPatienceWhenFull = std::chrono::seconds{2};
+
+// Whose connection it is: an IPv6 host has a whole /64 to come from (RFC 6177).
+IpAddress source_of(const IpAddress& remote) {
+  if (remote.is_v4()) return remote;
+  std::array<std::uint8_t, 16> network{};
+  std::copy_n(remote.octets().begin(), 8, network.begin());
+  return IpAddress::v6(network);
+}
 
 class Accepting final : public std::enable_shared_from_this<Accepting> {
  public:
@@ -55,11 +66,18 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
  private:
   struct Handshake {
     std::unique_ptr<Stream> stream;
+    IpAddress source;
     TimePoint begun;
   };
   using Handshakes = std::list<Handshake>;  // the oldest first
 
   bool full() const { return handshakes_.size() >= options_.max_handshakes; }
+  // One source has three quarters of the places at most. What it dials beyond is closed at once,
+  // and does not wait in the kernel, in the way of others.
+  bool has_its_share(const IpAddress& source) const {
+    const auto it = from_.find(source);
+    return it != from_.end() && it->second >= options_.max_handshakes - options_.max_handshakes / 4;
+  }
 
   void accept() {
     for (int n = 0; n < kAcceptAtOnce; ++n) {
@@ -87,10 +105,13 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   }
 
   void begin(Fd socket, const TransportAddress& remote) {
+    const IpAddress source = source_of(remote.ip);
+    if (options_.tls && has_its_share(source)) return;
     auto stream = adopt(settings_, std::move(socket), remote);
     if (!options_.tls) return on_accepted_(std::move(stream));
-    const auto place =
-        handshakes_.insert(handshakes_.end(), {.stream = std::move(stream), .begun = Clock::now()});
+    ++from_[source];
+    const auto place = handshakes_.insert(
+        handshakes_.end(), {.stream = std::move(stream), .source = source, .begun = Clock::now()});
     Stream::Handler handler;
     handler.on_connected = [weak = weak_from_this(), place] {
       if (const auto self = weak.lock()) self->finish(place, true);
@@ -106,18 +127,24 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   void finish(Handshakes::iterator place, bool done) {
     std::unique_ptr<Stream> stream = std::move(place->stream);
     const bool was_full = full();
-    handshakes_.erase(place);
+    forget(place);
     if (was_full) readiness_->wait(Ready::Readable);
     if (!done) return;
     stream->set_handler({});
     on_accepted_(std::move(stream));
   }
 
+  void forget(Handshakes::iterator place) {
+    const auto from = from_.find(place->source);
+    if (--from->second == 0) from_.erase(from);
+    handshakes_.erase(place);
+  }
+
   // Every place is taken: goes on when a handshake ends (each has its own time limit), or when the
   // oldest has had its time.
   void make_room() {
     const TimePoint now = Clock::now();
-    if (full() && now - handshakes_.front().begun >= kPatienceWhenFull) handshakes_.pop_front();
+    if (full() && now - handshakes_.front().begun >= kPatienceWhenFull) forget(handshakes_.begin());
     if (!full()) return readiness_->wait(Ready::Readable);
     timer_->start(handshakes_.front().begun + kPatienceWhenFull, [weak = weak_from_this()] {
       const auto self = weak.lock();
@@ -132,6 +159,7 @@ class Accepting final : public std::enable_shared_from_this<Accepting> {
   Network::OnAccepted on_accepted_;
   std::unique_ptr<Timer> timer_;
   Handshakes handshakes_;
+  std::unordered_map<IpAddress, std::size_t> from_;  // how many of them come from where
   bool closed_ = false;
 };
 

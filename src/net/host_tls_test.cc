@@ -332,6 +332,25 @@ TEST_F(HostTlsTest, SilentStrangersDoNotKeepOthersOut) {
   EXPECT_TRUE(run([&] { return there_.stream != nullptr; }));
 }
 
+TEST_F(HostTlsTest, OneStrangerWithManyConnectionsLeavesPlacesForOthers) {
+  constexpr std::size_t kPlaces = 8;
+  listen(server_config(), kPlaces);
+  const SocketAddress address{listener_->local()};
+  const SocketAddress stranger{{*IpAddress::parse("127.0.0.66"), 0}};
+  std::vector<Fd> connections;
+  for (std::size_t i = 0; i < 10 * kPlaces; ++i) {
+    connections.push_back(std::move(*open_socket(AF_INET, SOCK_STREAM)));
+    ASSERT_EQ(::bind(connections.back().get(), &stranger.any, stranger.size), 0);
+    std::ignore = ::connect(connections.back().get(), &address.any, address.size);
+  }
+  run_ready(network_);
+  const TimePoint began = Clock::now();
+  dial(client_config());
+  EXPECT_TRUE(connects());
+  EXPECT_TRUE(run([&] { return there_.stream != nullptr; }));
+  EXPECT_LT(Clock::now() - began, seconds{2}) << "nobody waited for the stranger's time to be over";
+}
+
 TEST_F(HostTlsTest, ListenerMayBeDestroyedByItsOwnHandlerAndDuringHandshakes) {
   ListenOptions options;
   options.tls =
