@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cstdio>
 
 #include "base/file.h"
 #include "base/hex.h"
@@ -58,6 +59,16 @@ Result<Identity> load_identity(const std::string& state_dir) {
     out.site.servers.push_back(*server);
   }
   return out;
+}
+
+Result<void> try_saving(const std::string& state_dir) {
+  if (const auto made = make_folder(state_dir); !made) return made;
+  // As much as an identity with the longest list of servers takes, and its certificate, and more.
+  constexpr std::size_t kRoom = std::size_t{32} << 10U;
+  const std::string file = identity_file(state_dir) + ".trial";
+  const auto written = write_file(file, std::string(kRoom, ' '), 0600);
+  (void)std::remove(file.c_str());
+  return written;
 }
 
 Result<void> save_identity(const std::string& state_dir, const Identity& identity) {

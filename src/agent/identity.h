@@ -33,6 +33,8 @@ std::string identity_file(const std::string& state_dir);
 
 // NotFound: this agent has not joined. BadValue: the file is damaged.
 Result<Identity> load_identity(const std::string& state_dir);
+// Whether the state directory takes an identity: asked before an invitation is used up for it.
+Result<void> try_saving(const std::string& state_dir);
 Result<void> save_identity(const std::string& state_dir, const Identity& identity);
 
 // What a server's answer makes of the key that joined. BadValue when the certificate is not for

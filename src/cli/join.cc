@@ -85,6 +85,10 @@ int join(const Options& options) {
     fmt::print(stderr, "sallyport: {}: this folder cannot be written; try as root\n", state_dir);
     return kForbidden;
   }
+  if (const auto room = agent::try_saving(state_dir); !room) {
+    fmt::print(stderr, "sallyport: {}: {}; the token was not used\n", state_dir, room.error().what);
+    return kFailure;
+  }
 
   net::HostNetwork network;
   std::optional<Result<agent::Identity>> result;
