@@ -188,6 +188,9 @@ std::string Agent::start_dialler() {
 }
 
 // ---- The session ----
+  // Ready to serve, also while the server is away: whoever starts us must neither wait for it nor
+  // give us up.
+  service_->ready("connecting as " + identity_->name);
 
 void Agent::on_session(mux::Multiplex& session) {
   session_ = std::make_unique<ServerSession>(session, *context_);
@@ -201,7 +204,7 @@ void Agent::on_ready(const control::Welcomed& welcomed) {
                              {"server", welcomed.server_software},
                              {"x", welcomed.media.rtp.front().to_string()},
                              {"y", welcomed.media.rtcp.front().to_string()}});
-  service_->ready("connected as " + identity_->name);
+  service_->status("connected as " + identity_->name);
   check_renewal();
 }
 
@@ -334,6 +337,7 @@ int run(const config::AgentConfig& config) {
   if (const std::string problem = agent.start(); !problem.empty()) {
     std::fprintf(stderr, "sallyport agent: %s\n", problem.c_str());
     return 1;
+                                       {"ends", session_->edge()->media_ends()},
   }
   return agent.run();
 }

@@ -74,6 +74,7 @@ class LocalEdge final : public Edge {
   };
   const Counts& counts() const { return counts_; }
   std::size_t sockets() const { return listeners_.size() + connections_.size() + media_.size(); }
+  std::size_t media_ends() const { return media_.size(); }
 
  private:
   struct ListenerState {

@@ -76,12 +76,12 @@ class Side:
     def write_config(self) -> None:
         self.file.write_text(toml(self.settings))
 
-    def start(self) -> None:
+    def start(self, env: dict[str, str] | None = None) -> None:
         """Starts the process. It is not awaited: await what it is to do."""
         command = [binary(), self.kind, "--config", str(self.file)]
         if self.name_server is not None:
             command = self.name_server.wrap(command)
-        self.process = self.host.namespace.spawn(command, self.log_file)
+        self.process = self.host.namespace.spawn(command, self.log_file, env)
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = 15) -> int:
         """Ends the process by that signal; returns its exit status."""
@@ -96,6 +96,12 @@ class Side:
 
     def json(self, *arguments: str):
         return json.loads(self.command(*arguments, "--json"))
+
+    def media_ends(self) -> int:
+        """The media ports and flows that are open there; none while it does not run."""
+        if self.process is None or not self.process.running:
+            return 0
+        return self.json("status").get("media", {}).get("ends", 0)
 
     # --- the log ---
 
@@ -131,6 +137,9 @@ class Side:
         """Still running, and nothing in its log says that it should not be."""
         assert self.process is not None and self.process.running, \
             f"{self.name} ended: {self.tail()}"
+        self.assert_no_error_report()
+
+    def assert_no_error_report(self) -> None:
         text = self.log_file.read_text(errors="replace")
         assert "ERROR: AddressSanitizer" not in text and "runtime error:" not in text, self.tail()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 from . import audio
@@ -22,11 +23,12 @@ class World:
     """A server in the public network; sites with their agents as they are added."""
 
     def __init__(self, scene: Scene, server_settings: dict | None = None,
-                 name_server: NameServer | None = None):
+                 name_server: NameServer | None = None, start: bool = True):
         self.scene = scene
         host = scene.public_host("server", SERVER, SERVER6)
         self.server = Server(scene, host, settings=server_settings, name_server=name_server)
-        self.server.start()
+        if start:
+            self.server.start()
         self.agents: dict[str, Agent] = {}
         self._tones = iter(audio.TONES)
         self._numbers: dict[str, int] = {}
@@ -58,6 +60,13 @@ class World:
             agent.start()
             server.await_agent(agent.name)
         return agent
+
+    def add_twin(self, name: str) -> Agent:
+        """A second process with the identity of that site's agent; it is not started."""
+        agent = self.agents[name]
+        twin = Agent(self.scene, agent.host, f"{agent.name}-twin")
+        shutil.copytree(agent.settings["state_dir"], twin.settings["state_dir"])
+        return twin
 
     # --- people ---
 
@@ -145,8 +154,13 @@ class World:
         self.await_no_calls()
 
     def await_no_calls(self, timeout: float = 10.0) -> None:
+        """No call is left, and no media port or flow of one, at the server or at an agent."""
         until(lambda: not self.server.calls(),
               lambda: f"no calls left at the server; it has {self.server.calls()}", timeout)
+        for side in (self.server, *self.agents.values()):
+            until(lambda side=side: side.media_ends() == 0,
+                  lambda side=side: f"no media left open at {side.name}; "
+                                    f"it has {side.media_ends()} ends", timeout)
 
 
 def figure_1(scene: Scene, nat_a: Nat = Nat.SYMMETRIC, nat_b: Nat = Nat.SYMMETRIC,
