@@ -30,6 +30,8 @@ constexpr Duration kRenewalCheckMost = std::chrono::hours{1};
 constexpr Duration kRenewalCheckLeast = std::chrono::minutes{1};
 // How long a server may take to show a sign of life when media says that the way to it has changed.
 constexpr Duration kSignOfLife = std::chrono::seconds{1};
+// Clocks that differ by less are as good as equal.
+constexpr Duration kClockSlack = std::chrono::minutes{1};
 // Between stopping and exiting: the server is told.
 constexpr Duration kFarewell = milliseconds{300};
 
@@ -72,6 +74,8 @@ class Agent final : public Dialler::Observer {
   void on_routes_changed();
   void ask_for_life();
   std::optional<IpAddress> local_toward_server();
+  WallTime server_time() const;
+  std::string clock_problem() const;
   void check_renewal();
   void on_certificate(const std::string& certificate, const std::string& what);
   void stop();
@@ -210,9 +214,10 @@ void Agent::on_ready(const control::Welcomed& welcomed) {
 
 void Agent::on_refused(const TransportAddress& server, const mux::Refusal& refusal) {
   last_problem_ = server.to_string() + " refuses: " + refusal.text;
+  if (const std::string clock = clock_problem(); !clock.empty()) last_problem_ += "; " + clock;
   log_->error(
       "refused by the server",
-      {{"server", server.to_string()}, {"code", mux::name(refusal.code)}, {"why", refusal.text}});
+      {{"server", server.to_string()}, {"code", mux::name(refusal.code)}, {"why", last_problem_}});
   service_->status(last_problem_);
 }
 
@@ -263,10 +268,27 @@ void Agent::ask_for_life() {
   });
 }
 
+// ---- The clock ----
+
+// The server's, which alone judges certificates.
+WallTime Agent::server_time() const {
+  return network_.wall_now() + std::chrono::duration_cast<WallTime::duration>(
+                                   dialler_->clock_offset().value_or(Duration{}));
+}
+
+// For people; empty when the two clocks agree well enough.
+std::string Agent::clock_problem() const {
+  const auto offset = dialler_->clock_offset().value_or(Duration{});
+  if (std::chrono::abs(offset) < kClockSlack) return {};
+  const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(std::chrono::abs(offset));
+  return "this host's clock is " + std::to_string(minutes.count()) + " minutes " +
+         (offset > Duration{} ? "behind" : "ahead of") + " the server's";
+}
+
 // ---- The certificate ----
 
 void Agent::check_renewal() {
-  const WallTime now = network_.wall_now();
+  const WallTime now = server_time();
   const WallTime due = renewal_due(*identity_);
   if (now >= due && session_ && session_->ready()) {
     if (auto renewal = begin_renewal(*identity_)) {
@@ -309,6 +331,7 @@ boost::json::object Agent::status() const {
   const auto server = dialler_->server();
   out["server"] = server ? boost::json::value{server->to_string()} : boost::json::value{};
   if (!last_problem_.empty()) out["problem"] = last_problem_;
+  if (const std::string clock = clock_problem(); !clock.empty()) out["clock_problem"] = clock;
   if (ready) {
     const control::Welcomed& welcomed = *session_->welcomed();
     out["mode"] = control::name(welcomed.mode);
