@@ -188,13 +188,13 @@ std::string Agent::start_dialler() {
   network_.watch_routes([this] { on_routes_changed(); });
   log_->info("agent starts", {{"agent", identity_->name}, {"version", SALLYPORT_VERSION}});
   dialler_->start();
+  // Ready to serve, also while the server is away: whoever starts us must neither wait for it nor
+  // give us up.
+  service_->ready("connecting as " + identity_->name);
   return {};
 }
 
 // ---- The session ----
-  // Ready to serve, also while the server is away: whoever starts us must neither wait for it nor
-  // give us up.
-  service_->ready("connecting as " + identity_->name);
 
 void Agent::on_session(mux::Multiplex& session) {
   session_ = std::make_unique<ServerSession>(session, *context_);
@@ -337,6 +337,7 @@ boost::json::object Agent::status() const {
     out["mode"] = control::name(welcomed.mode);
     out["media"] = boost::json::object{{"x", welcomed.media.rtp.front().to_string()},
                                        {"y", welcomed.media.rtcp.front().to_string()},
+                                       {"ends", session_->edge()->media_ends()},
                                        {"carriage", "bound"},
                                        {"encrypted", false}};
     if (const auto* edge = session_->edge()) {
@@ -349,6 +350,7 @@ boost::json::object Agent::status() const {
   }
   out["certificate_ends"] = admin::to_text(identity_->certificate.validity().not_after);
   if (!renewal_problem_.empty()) out["certificate_problem"] = renewal_problem_;
+  out["audit_hash"] = audit_->last_hash();
   out["audit_lost"] = audit_->lost();
   return out;
 }
@@ -360,7 +362,6 @@ int run(const config::AgentConfig& config) {
   if (const std::string problem = agent.start(); !problem.empty()) {
     std::fprintf(stderr, "sallyport agent: %s\n", problem.c_str());
     return 1;
-                                       {"ends", session_->edge()->media_ends()},
   }
   return agent.run();
 }

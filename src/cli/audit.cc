@@ -6,7 +6,9 @@
 #include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
+#include "admin/admin_client.h"
 #include "cli/command.h"
 #include "cli/print.h"
 
@@ -16,40 +18,74 @@ namespace {
 struct Options {
   Common common;
   std::string file;
+  std::string known;
+  bool server = false;
 };
 
-int verify(const Options& options) {
-  std::string file = options.file;
-  if (file.empty()) {
-    const auto agent = config::load_agent(options.common.sources());
-    if (!agent.ok()) {
-      print_problems(agent.problems);
-      return kUsage;
-    }
-    file = agent.config.audit_file();
+// The hash of the last line that whoever writes the log has written; empty when nobody runs.
+std::string hash_of_writer(const std::string& socket) {
+  const admin::Answer answer = admin::ask(socket, "status", {});
+  const boost::json::value* hash =
+      answer.result.is_object() ? answer.result.get_object().if_contains("audit_hash") : nullptr;
+  return hash != nullptr && hash->is_string() ? std::string{hash->get_string()} : std::string{};
+}
+
+// The log of this host's server or agent, and what that says that it has written.
+template <typename Loaded>
+bool find_log(const Loaded& loaded, Options& options) {
+  if (!loaded.ok()) {
+    print_problems(loaded.problems);
+    return false;
   }
-  const auto verdict = edge::verify_audit(file);
+  options.file = loaded.config.audit_file();
+  if (options.known.empty()) options.known = hash_of_writer(loaded.config.admin_socket);
+  return true;
+}
+
+void print(const Options& options, const edge::AuditVerdict& verdict,
+           const std::optional<std::string>& problem) {
+  if (options.common.json) {
+    boost::json::object out{{"file", options.file},
+                            {"whole", !problem},
+                            {"lines", verdict.lines},
+                            {"lost", verdict.lost},
+                            {"last_hash", verdict.last_hash}};
+    if (verdict.broken_line) out["broken_line"] = *verdict.broken_line;
+    if (problem) out["what"] = *problem;
+    fmt::print("{}\n", boost::json::serialize(out));
+    return;
+  }
+  const std::string file = printable(options.file);
+  if (verdict.broken_line)
+    fmt::print("{}:{}: {}\n", file, *verdict.broken_line, printable(*problem));
+  else if (problem)
+    fmt::print("{}: {}\n", file, printable(*problem));
+  else if (verdict.lost != 0)
+    fmt::print("{}: {} lines, whole; {} lines could not be written\n", file, verdict.lines,
+               verdict.lost);
+  else
+    fmt::print("{}: {} lines, whole\n", file, verdict.lines);
+}
+
+int verify(Options options) {
+  if (options.file.empty()) {
+    const config::Sources sources = options.common.sources();
+    const bool found = options.server ? find_log(config::load_server(sources), options)
+                                      : find_log(config::load_agent(sources), options);
+    if (!found) return kUsage;
+  }
+  const auto verdict = edge::verify_audit(options.file, options.known);
   if (!verdict) {
-    fmt::print(stderr, "sallyport: {}: {}\n", printable(file), verdict.error().what);
+    fmt::print(stderr, "sallyport: {}: {}\n", printable(options.file), verdict.error().what);
     return kFailure;
   }
-  const bool whole = !verdict->broken_line;
-  if (options.common.json) {
-    boost::json::object out{
-        {"file", file}, {"whole", whole}, {"lines", verdict->lines}, {"lost", verdict->lost}};
-    if (!whole) {
-      out["broken_line"] = *verdict->broken_line;
-      out["what"] = verdict->what;
-    }
-    fmt::print("{}\n", boost::json::serialize(out));
-  } else if (whole) {
-    fmt::print("{}: {} lines, whole", printable(file), verdict->lines);
-    if (verdict->lost != 0) fmt::print("; {} lines could not be written", verdict->lost);
-    fmt::print("\n");
-  } else {
-    fmt::print("{}:{}: {}\n", printable(file), *verdict->broken_line, printable(verdict->what));
-  }
-  return whole ? kOk : kFailure;
+  std::optional<std::string> problem;
+  if (verdict->broken_line)
+    problem = verdict->what;
+  else if (!options.known.empty() && !verdict->known_found)
+    problem = "a line that was written is not there: the log was cut off or replaced";
+  print(options, *verdict, problem);
+  return problem ? kFailure : kOk;
 }
 
 }  // namespace
@@ -62,10 +98,16 @@ void add_audit(CLI::App& app, Action& action) {
       audit->add_subcommand("verify", "Check that an audit log was not tampered with");
   command->footer(R"(Examples:
   sallyport audit verify                                  # this host's agent's
-  sallyport audit verify /var/lib/sallyport/server-audit.jsonl
+  sallyport audit verify --server
+  sallyport audit verify copy.jsonl --known 3f1c...       # a last hash that was noted before
 
-Exits with 1 when a line was changed, removed or put in, and names the first such line.)");
+Exits with 1 when a line was changed, removed or put in, and names the first such line; or when the
+log does not hold the line with the known hash: its end was cut off. Without FILE, the agent or
+server that runs is asked for the hash of its last line.)");
   command->add_option("FILE", options->file, "The log; by default the agent's");
+  command->add_flag("--server", options->server, "The server's log");
+  command->add_option("--known", options->known, "The hash of a line that must be there")
+      ->type_name("HASH");
   add_config_options(*command, options->common);
   command->add_flag("--json", options->common.json, "Print JSON");
   command->callback([options, &action] { action = [options] { return verify(*options); }; });

@@ -1,6 +1,7 @@
 // sallyport config check|default: is a configuration file right, and what could stand in it.
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
 #include <memory>
 
 #include "cli/command.h"
@@ -34,6 +35,16 @@ int check(const Options& options) {
   const bool agents = is_agents(options);
   const config::Problems problems =
       agents ? config::load_agent(sources).problems : config::load_server(sources).problems;
+  if (options.common.json) {
+    boost::json::array out;
+    for (const config::Problem& problem : problems)
+      out.emplace_back(boost::json::object{{"file", problem.source},
+                                           {"line", problem.place.line},
+                                           {"column", problem.place.column},
+                                           {"what", problem.what}});
+    fmt::print("{}\n", boost::json::serialize(out));
+    return problems.empty() ? kOk : kUsage;
+  }
   print_problems(problems);
   if (!problems.empty()) return kUsage;
   const char* usual = agents ? config::kAgentFile : config::kServerFile;
@@ -60,6 +71,7 @@ Each problem is told as FILE:LINE:COLUMN; exits with 2 if there is one.)");
   add_sides(*command, *options);
   command->add_option("--set", options->common.settings, "Check with this override; several")
       ->type_name("KEY=VALUE");
+  command->add_flag("--json", options->common.json, "Print the problems as JSON");
   command->callback([options, &action] { action = [options] { return check(*options); }; });
 
   command = config->add_subcommand("default", "Print every key with its default and its meaning");

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -133,7 +134,10 @@ int print_agents(const Options& options) {
   if (const int failed = find_servers(options, site); failed != kOk) return failed;
   if (options.x != 0) site.x = options.x;
   if (options.y != 0) site.y = options.y;
-  fmt::print("{}", agent_firewall(site, *format_of(options.format), options.drop));
+  if (options.common.json)
+    fmt::print("{}\n", boost::json::serialize(agent_rules(site)));
+  else
+    fmt::print("{}", agent_firewall(site, *format_of(options.format), options.drop));
   return kOk;
 }
 
@@ -143,7 +147,10 @@ int print_servers(const Options& options) {
     print_problems(loaded.problems);
     return kUsage;
   }
-  fmt::print("{}", server_firewall(loaded.config, *format_of(options.format), options.drop));
+  if (options.common.json)
+    fmt::print("{}\n", boost::json::serialize(server_rules(loaded.config)));
+  else
+    fmt::print("{}", server_firewall(loaded.config, *format_of(options.format), options.drop));
   return kOk;
 }
 
@@ -160,7 +167,9 @@ void add_firewall(CLI::App& app, Action& action) {
   sallyport firewall --server --drop                      # the server host's own rules
 
 The six rules are all that a firewall between agent and server must let through.)");
-  command->add_option("--format", options->format, "nftables (default), iptables, cisco or pf")
+  auto* format =
+      command->add_option("--format", options->format, "nftables (default), iptables, cisco or pf");
+  format
       ->check([](const std::string& text) {
         return format_of(text) ? std::string{} : "not nftables, iptables, cisco or pf";
       })
@@ -183,6 +192,7 @@ The six rules are all that a firewall between agent and server must let through.
       ->check(CLI::Range(1, 65535))
       ->type_name("PORT");
   add_config_options(*command, options->common);
+  command->add_flag("--json", options->common.json, "Print the rules as JSON")->excludes(format);
   command->callback([options, &action] {
     action = [options] {
       return options->server ? print_servers(*options) : print_agents(*options);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <set>
 
 namespace sallyport::cli {
@@ -173,6 +174,31 @@ std::vector<Service> services(const config::ServerConfig& config) {
 }
 
 }  // namespace
+
+boost::json::array agent_rules(const FirewallSite& site) {
+  boost::json::array out;
+  for (const Rule& rule : table_1(site)) {
+    const std::string server = rule.server.to_string();
+    const std::string agent = rule.agent ? rule.agent->to_string() : "any";
+    boost::json::object one{{"direction", rule.out ? "out" : "in"},
+                            {"protocol", rule.tcp ? "tcp" : "udp"},
+                            {"from", rule.out ? agent : server},
+                            {"to", rule.out ? server : agent}};
+    one[rule.out ? "to_port" : "from_port"] = rule.port;
+    out.emplace_back(std::move(one));
+  }
+  return out;
+}
+
+boost::json::array server_rules(const config::ServerConfig& config) {
+  boost::json::array out;
+  for (const Service& service : services(config))
+    out.emplace_back(boost::json::object{{"direction", "in"},
+                                         {"protocol", service.tcp ? "tcp" : "udp"},
+                                         {"to_port", service.ports},
+                                         {"what", service.what}});
+  return out;
+}
 
 std::string agent_firewall(const FirewallSite& site, FirewallFormat format, bool drop) {
   const std::vector<Rule> rules = table_1(site);

@@ -11,6 +11,7 @@
 // In one-port mode (X = Y) 5 and 6 are 3 and 4 again and are left out. Text only; no state.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,11 @@ struct FirewallSite {
   std::uint16_t y = config::kPortY;
   std::vector<IpRange> agents;  // none of a server's family: any address
 };
+
+// The same rules as data, for whoever configures firewalls by program. A port that may be any is
+// left out, an address that may be any is "any".
+boost::json::array agent_rules(const FirewallSite& site);
+boost::json::array server_rules(const config::ServerConfig& config);
 
 enum class FirewallFormat : std::uint8_t { Nftables, Iptables, Cisco, Pf };
 

@@ -14,6 +14,7 @@
 #include "admin/admin_server.h"
 #include "base/file.h"
 #include "cli/exit.h"
+#include "edge/audit.h"
 #include "enrolment/token.h"
 
 namespace sallyport::cli {
@@ -115,6 +116,19 @@ TEST_F(Program, AWrongFileIsToldWithItsPlace) {
   }
 }
 
+TEST_F(Program, ProblemsOfAFileArePrintedAsJsonToo) {
+  const std::string file = write("server.toml", "[multiplex]\nlisten = []\nlisen = []\n");
+  const Outcome wrong = run("config check --json " + file);
+  EXPECT_EQ(wrong.exit, kUsage);
+  const json::object problem = json::parse(wrong.out).at(0).as_object();
+  EXPECT_EQ(problem.at("file").as_string(), file);
+  EXPECT_EQ(problem.at("line"), 3);
+  EXPECT_EQ(problem.at("column"), 1);
+  const Outcome good = run("config check --json --server " + write("good.toml", ""));
+  EXPECT_EQ(good.exit, kOk);
+  EXPECT_EQ(good.out, "[]\n");
+}
+
 TEST_F(Program, NobodyThereIsThree) {
   for (const char* command : {"invite a", "revoke a", "agents", "user list", "calls", "status"})
     EXPECT_EQ(run(std::string{command} + " --socket " + folder_ + "/none").exit, kNotRunning)
@@ -186,6 +200,37 @@ TEST_F(Program, ATokenThatIsNoneIsToldFromOneThatNobodyAnswers) {
   EXPECT_EQ(shell("echo nonsense | " SALLYPORT_PROGRAM " join - --config " + file).exit, kUsage);
 }
 
+// A limit on the file's size fails writes as a full disk does.
+TEST_F(Program, AFullDiskIsToldBeforeATokenIsUsed) {
+  const std::string file = write("agent.toml", "state_dir = \"" + folder_ + "/state\"\n");
+  enrolment::Token token;
+  token.servers = {{"127.0.0.1", 1}};
+  const Outcome outcome = shell("trap '' XFSZ; ulimit -f 1; " SALLYPORT_PROGRAM " join " +
+                                enrolment::encode(token) + " --config " + file);
+  EXPECT_EQ(outcome.exit, kFailure);
+  EXPECT_THAT(outcome.out, HasSubstr("the token was not used"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/state"));
+}
+
+TEST_F(Program, AnAuditLogThatWasCutOffIsTold) {
+  const std::string file = folder_ + "/audit.jsonl";
+  std::string hash;
+  {
+    auto audit = edge::Audit::open(file, [] { return WallTime{}; });
+    ASSERT_TRUE(audit);
+    (*audit)->record("server", "listen", "x", 1, "done");
+    (*audit)->record("server", "listen", "y", 2, "done");
+    hash = (*audit)->last_hash();
+  }
+  EXPECT_EQ(run("audit verify " + file + " --known " + hash).exit, kOk);
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  EXPECT_EQ(run("audit verify " + file).exit, kOk) << "what is left is whole";
+  const Outcome outcome = run("audit verify " + file + " --known " + hash);
+  EXPECT_EQ(outcome.exit, kFailure);
+  EXPECT_EQ(outcome.out,
+            file + ": a line that was written is not there: the log was cut off or replaced\n");
+}
+
 TEST_F(Program, AMissingAuditLogIsAFailure) {
   EXPECT_EQ(run("audit verify " + folder_ + "/none").exit, kFailure);
 }
@@ -207,6 +252,29 @@ TEST_F(Program, FirewallRulesCanBeLoaded) {
     const Outcome loaded = shell(SALLYPORT_PROGRAM " " + arguments + " | " + nft);
     EXPECT_EQ(loaded.exit, 0) << arguments << "\n" << loaded.out;
   }
+}
+
+TEST_F(Program, FirewallRulesArePrintedAsJsonToo) {
+  const json::array rules =
+      json::parse(run("firewall --json --server-address 203.0.113.7 --agent-address 10.1.1.5").out)
+          .as_array();
+  ASSERT_EQ(rules.size(), 6U) << "Table 1";
+  EXPECT_EQ(rules[0], (json::object{{"direction", "out"},
+                                    {"protocol", "tcp"},
+                                    {"from", "10.1.1.5/32"},
+                                    {"to", "203.0.113.7"},
+                                    {"to_port", 2776}}));
+  EXPECT_EQ(rules[5], (json::object{{"direction", "in"},
+                                    {"protocol", "udp"},
+                                    {"from", "203.0.113.7"},
+                                    {"to", "10.1.1.5/32"},
+                                    {"from_port", 2777}}));
+  const json::value server =
+      json::parse(run("firewall --server --json --config " + write("server.toml", "")).out);
+  EXPECT_EQ(
+      server.at(0),
+      (json::object{
+          {"direction", "in"}, {"protocol", "tcp"}, {"to_port", "2776"}, {"what", "Z: agents"}}));
 }
 
 TEST_F(Program, FirewallFindsTheServerOfThisHost) {

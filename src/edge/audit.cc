@@ -158,10 +158,11 @@ void Audit::record(std::string_view by, std::string_view act, std::string_view w
   previous_hash_ = std::move(hash);
 }
 
-Result<AuditVerdict> verify_audit(const std::string& path) {
+Result<AuditVerdict> verify_audit(const std::string& path, std::string_view known) {
   std::ifstream file{path, std::ios::binary};
   if (!file) return fail(Errc::System, "cannot read the audit log");
   AuditVerdict verdict;
+  verdict.known_found = known == first_hash();  // of a log without lines
   std::string text;
   std::string previous;
   std::uint64_t number = 0;
@@ -186,7 +187,9 @@ Result<AuditVerdict> verify_audit(const std::string& path) {
     number = line->number;
     previous = line->hash;
     verdict.lost += line->lost;
+    if (previous == known) verdict.known_found = true;
   }
+  verdict.last_hash = previous;
   return verdict;
 }
 

@@ -41,6 +41,8 @@ class Audit {
   void record(std::string_view by, std::string_view act, std::string_view what, std::uint64_t id,
               std::string_view result);
   std::uint64_t lost() const { return lost_in_all_; }
+  // Of the last line. Kept elsewhere, it shows later whether the log was cut off or replaced.
+  const std::string& last_hash() const { return previous_hash_; }
 
  private:
   Audit(int fd, WallClock clock) : fd_(fd), clock_(std::move(clock)) {}
@@ -59,8 +61,11 @@ struct AuditVerdict {
   std::optional<std::uint64_t> broken_line;
   std::string what;
   std::uint64_t lost = 0;  // lines that the writer says could not be written
+  std::string last_hash;
+  bool known_found = false;
 };
-// System when the file cannot be read.
-Result<AuditVerdict> verify_audit(const std::string& path);
+// System when the file cannot be read. A chain does not show that its end was cut off: that takes
+// the hash of a line that was seen before, `known`, which must be among the lines.
+Result<AuditVerdict> verify_audit(const std::string& path, std::string_view known = {});
 
 }  // namespace sallyport::edge

@@ -72,6 +72,26 @@ TEST_F(AuditTest, ShowsALineThatWasChangedRemovedOrPutIn) {
   EXPECT_EQ(broken_at(good), std::nullopt);
 }
 
+TEST_F(AuditTest, ShowsThatItsEndWasCutOffToWhomKnowsAHashOfIt) {
+  std::string early, last;
+  {
+    auto audit = open();
+    audit->record("server", "open_port", "x", 1, "done");
+    early = audit->last_hash();
+    audit->record("server", "open_port", "y", 2, "done");
+    last = audit->last_hash();
+  }
+  EXPECT_TRUE(verify_audit(path_, early)->known_found);
+  EXPECT_TRUE(verify_audit(path_, last)->known_found);
+  EXPECT_EQ(verify_audit(path_)->last_hash, last);
+  const std::string good = read();
+  write(good.substr(0, good.find('\n') + 1));
+  const auto cut = verify_audit(path_, last);
+  EXPECT_FALSE(cut->broken_line) << "the rest is whole";
+  EXPECT_FALSE(cut->known_found);
+  EXPECT_TRUE(verify_audit(path_, early)->known_found);
+}
+
 TEST_F(AuditTest, GoesOnAfterAHalfWrittenLine) {
   open()->record("server", "listen", "x", 1, "done");
   write(read() + R"({"n":2,"ts":"20)");

@@ -353,6 +353,7 @@ boost::json::object Server::status() const {
       {"outside", boost::json::object{{"sockets", outside_->sockets()},
                                       {"commands_refused", outside_->counts().refused},
                                       {"datagrams_refused", outside_->counts().datagrams_refused}}},
+      {"audit_hash", audit_->last_hash()},
       {"audit_lost", audit_->lost()}};
   if (sip_) out["sip"] = sip_->counters();
   return out;
