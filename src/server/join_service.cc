@@ -66,8 +66,12 @@ void JoinService::answer(Conversation& conversation, const enrolment::JoinReply&
   conversation.answered = true;
   const std::string from = conversation.stream->remote().to_string();
   if (const Refused* refused = std::get_if<Refused>(&reply)) {
-    log_.warning("join refused",
-                 {{"remote", from}, {"why", name(refused->code)}, {"what", refused->what}});
+    // Only who holds a token of ours is worth a line: a stranger could fill the log with others.
+    const bool worth_a_line = refused->code == JoinRefusal::Used ||
+                              refused->code == JoinRefusal::Expired ||
+                              refused->code == JoinRefusal::Internal;
+    log_.event(worth_a_line ? Level::Warning : Level::Debug, "join refused",
+               {{"remote", from}, {"why", name(refused->code)}, {"what", refused->what}});
   } else {
     const auto& joined = std::get<Joined>(reply);
     log_.info("agent joined", {{"agent", joined.name}, {"id", joined.id.value}, {"remote", from}});
