@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,12 +11,34 @@ import pytest
 from scene.product import binary
 
 
-def test_the_installed_demo_plays_a_call_by_itself(tmp_path: Path):
+@pytest.fixture
+def installed_in(tmp_path: Path) -> Path:
     build = Path(binary()).parents[1]
     if not (build / "cmake_install.cmake").exists():
         pytest.skip(f"{binary()} does not lie in a build folder")
     subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=True,
                    env=os.environ | {"DESTDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
+    return tmp_path
+
+
+@pytest.mark.parametrize("side", ["server", "agent"])
+def test_installed_units_are_understood_and_let_little_through(installed_in: Path, side: str):
+    unit = installed_in / f"usr/lib/systemd/system/sallyport-{side}.service"
+    assert f"\nExecStart=/usr/bin/sallyport {side}\n" in unit.read_text()
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("needs systemd-analyze")
+    told = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True,
+                          check=False).stderr.splitlines()
+    # The program itself is not on this host; anything else is a mistake in the unit.
+    assert [line for line in told
+            if unit.name in line and "/usr/bin/sallyport is not executable" not in line] == []
+    # In tenths: systemd calls 2.0 "OK", and most services of a distribution stand above 9.
+    subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_installed_demo_plays_a_call_by_itself(installed_in: Path):
+    tmp_path = installed_in
     installed = tmp_path / "usr/bin/sallyport"
     environment = {name: value for name, value in os.environ.items() if name != "NETNS_SALLYPORT"}
     played = subprocess.run([installed, "demo"], cwd=tmp_path, env=environment, timeout=60,
