@@ -85,6 +85,21 @@ def test_the_agent_may_sit_on_the_phones_own_host(scene: Scene):
     assert site.router.tap
 
 
+def test_the_server_may_stand_behind_a_clouds_1_to_1_nat(scene: Scene):
+    """It binds its private address and shows its public one, in messages and for media."""
+    world = World(scene, cloud=True)
+    world.add_site("a")
+    world.add_site("b")
+    alice, bob = world.phone("a", "alice"), world.phone("b", "bob")
+    paul = world.public_phone("paul", register=True)
+    for caller, callee in ((alice, bob), (bob, paul), (paul, alice)):
+        world.call(caller, callee)
+        world.hang_up(callee, caller)
+    scene.capture.settle()
+    assert proof.betrayed(proof.sip_texts(scene.tap(paul.host)), [SERVER, PUBLIC_PHONE],
+                          [world.server.host.address]) == {}
+
+
 def test_two_servers_call_each_other_over_the_public_network(scene: Scene):
     """Each server has agents of its own; to one another they are plain SIP destinations."""
     world = World(scene, {"sip.routes": [

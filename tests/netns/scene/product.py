@@ -173,6 +173,7 @@ class Server(Side):
             "sip.domains": [domain],
             **(settings or {}),
         }, name_server)
+        self.address = self.settings["address.advertised"][0]
         self.x = self.settings.get("media.x", X)
         self.y = self.settings.get("media.y", Y)
 
@@ -216,7 +217,7 @@ class Server(Side):
 
     def firewall(self, agent: str) -> str:
         """The rules for a firewall between this server and that agent's address, as printed."""
-        address = self.host.address6 if ":" in agent else self.host.address
+        address = self.host.address6 if ":" in agent else self.address
         literal = f"[{address}]" if ":" in agent else address
         return self.command("firewall", "--drop", "--server-address", f"{literal}:{self.z}",
                             "--agent-address", agent, "--x", str(self.x), "--y", str(self.y))

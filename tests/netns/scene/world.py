@@ -23,9 +23,16 @@ class World:
     """A server in the public network; sites with their agents as they are added."""
 
     def __init__(self, scene: Scene, server_settings: dict | None = None,
-                 name_server: NameServer | None = None, start: bool = True):
+                 name_server: NameServer | None = None, start: bool = True,
+                 cloud: bool = False):
+        """`cloud`: the server has a private address; its provider maps a public one to it."""
         self.scene = scene
-        host = scene.public_host("server", SERVER, SERVER6)
+        if cloud:
+            provider = scene.site("c", Nat.ONE_TO_ONE, lan="10.9.9.0/24", wan=SERVER)
+            host = provider.host("server", 2)
+            server_settings = {"address.advertised": [SERVER], **(server_settings or {})}
+        else:
+            host = scene.public_host("server", SERVER, SERVER6)
         self.server = Server(scene, host, settings=server_settings, name_server=name_server)
         if start:
             self.server.start()
@@ -112,7 +119,7 @@ class World:
             host = self.scene.public_host(user, PUBLIC_PHONE)
         if register:
             self.server.add_user(user, PASSWORD)
-            options = {"domain": self.server.domain, "proxy": self.server.host.address,
+            options = {"domain": self.server.domain, "proxy": self.server.address,
                        "password": PASSWORD, **options}
         phone = Baresip(self.scene, host, user, next(self._tones), register=register, **options)
         if register:
