@@ -158,7 +158,7 @@ std::string Agent::start() {
   if (const auto listening = admin_->listen(network_, config_.admin_socket); !listening)
     return config_.admin_socket + ": " + std::string{listening.error().what};
 
-  network_.on_signals({SIGTERM, SIGINT}, [this](int) { stop(); });
+  network_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int) { stop(); });
   renewal_timer_ = network_.make_timer();
   stop_timer_ = network_.make_timer();
   life_timer_ = network_.make_timer();

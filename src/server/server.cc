@@ -111,7 +111,7 @@ std::string Server::start() {
     problem = (this->*step)();
     if (!problem.empty()) return problem;
   }
-  network_.on_signals({SIGTERM, SIGINT}, [this](int) { stop(); });
+  network_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int) { stop(); });
   log_->info("server ready", {{"version", SALLYPORT_VERSION},
                               {"z", acceptor_->local().to_string()},
                               {"x", addresses_.media.rtp.front().to_string()},

@@ -50,7 +50,7 @@ def test_an_agent_is_ready_although_its_server_is_away(scene: Scene):
     assert manager.heard("STOPPING=1")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_both_sides_end_cleanly_when_they_are_told_to(scene: Scene, number: int):
     world = World(scene)
     world.add_site("a")
