@@ -19,7 +19,7 @@
 #include <stdexcept>
 
 #include "brain/sqlite_store.h"
-#include "load/process_cpu.h"
+#include "load/report.h"
 #include "load/site.h"
 #include "server/authority.h"
 #include "server/enrolment.h"
@@ -42,6 +42,7 @@ struct Options {
   unsigned measured_ms = 10000;
   unsigned patience_s = 120;
   std::uint16_t port = 7078;
+  std::string first = "127.1.0.1";
   bool registered = false;
   pid_t pid = 0;
 };
@@ -116,7 +117,7 @@ class Load {
   explicit Load(const Options& options)
       : options_(options),
         calls_(options.calls),
-        generator_(options.port, 4 * options.calls),
+        generator_(options.port, 4 * options.calls, {side_at(options.first)}),
         flows_(generator_, 2 * options.calls) {
     generator_.set_talking(2 * options.calls);
     generator_.set_besides([this](std::size_t stream, Bytes datagram) { on_udp(stream, datagram); },
@@ -210,29 +211,12 @@ class Load {
         if (!flows_.confirmed(i)) return false;
       return true;
     });
-    std::uint64_t before = 0;
-    std::uint64_t after = 0;
+    CpuMeter cpu{options_.pid};
+    const milliseconds measured{options_.measured_ms};
     const Figures figures = generator_.run(
-        milliseconds{options_.warm_up_ms}, milliseconds{options_.measured_ms},
-        [&] { before = options_.pid == 0 ? 0 : process_cpu_ns(options_.pid); },
-        [&] { after = options_.pid == 0 ? 0 : process_cpu_ns(options_.pid); });
-    const double taken = options_.measured_ms / 1e3;
-    const auto received = static_cast<double>(std::max<std::uint64_t>(figures.received, 1));
-    std::printf(
-        "{\"phase\":\"media\",\"relay\":\"server\",\"calls\":%zu,\"sent\":%llu,\"received\":%llu,"
-        "\"lost\":%lld,\"misdelivered\":%llu,\"missed_by_generator\":%llu,\"not_sent\":%llu,"
-        "\"packets_per_second\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,"
-        "\"most_us\":%.1f,\"cpu_ns_per_packet\":%.0f,\"cpu_percent\":%.1f}\n",
-        calls_.size(), static_cast<unsigned long long>(figures.sent),
-        static_cast<unsigned long long>(figures.received),
-        static_cast<long long>(figures.sent) - static_cast<long long>(figures.received),
-        static_cast<unsigned long long>(figures.misdelivered),
-        static_cast<unsigned long long>(figures.missed),
-        static_cast<unsigned long long>(figures.not_sent),
-        static_cast<double>(figures.sent) / taken, figures.latency.percentile_us(0.5),
-        figures.latency.percentile_us(0.99), figures.latency.percentile_us(0.999),
-        figures.latency.most_us(), static_cast<double>(after - before) / received,
-        static_cast<double>(after - before) / taken / 1e7);
+        milliseconds{options_.warm_up_ms}, measured, [&] { cpu.begin(); }, [&] { cpu.end(); });
+    std::printf("{\"phase\":\"media\",%s}\n",
+                report("server", calls_.size(), figures, cpu.spent(), measured).c_str());
     std::fflush(stdout);
   }
 
@@ -360,6 +344,7 @@ int main(int argc, char** argv) {
   app.add_option("--measure", options.measured_ms, "media: milliseconds");
   app.add_option("--patience", options.patience_s, "seconds that a phase may take");
   app.add_option("--port", options.port, "UDP, of the agents' media");
+  app.add_option("--first", options.first, "address of the first flow; the others follow it");
   app.add_flag("--register", options.registered, "idle: with a phone at each agent");
   app.add_option("--pid", options.pid, "of the server: its CPU time is told");
   CLI11_PARSE(app, argc, argv);

@@ -67,17 +67,25 @@ int main(int argc, char** argv) {
   std::uint32_t streams = 1000;
   std::uint64_t seed = 1;
   std::uint16_t generator_port = 7078;
+  std::string first = "127.1.0.1";
+  std::string far_first;
   bool ports = false;
   app.add_option("--listen", listen, "X");
   app.add_option("--streams", streams, "two for each call");
   app.add_option("--seed", seed, "of the flows' tokens and keys");
   app.add_option("--generator-port", generator_port, "media_load's");
-  app.add_flag("--ports", ports, "join ports, not flows at X");
+  app.add_option("--first", first, "--ports: media_load's");
+  app.add_option("--far-first", far_first, "--ports: media_load's");
+  app.add_flag("--ports", ports, "join ports, not flows at X; at X's address");
   CLI11_PARSE(app, argc, argv);
 
+  const auto x = TransportAddress::parse(listen);
+  if (!x) return 1;
+  const bench::Side near = bench::side_at(first);
+  const bench::Side far = bench::side_at(far_first.empty() ? first : far_first);
   Loop loop;
   edge::MediaThreadOptions options;
-  if (!ports) options.server_sockets = {*TransportAddress::parse(listen)};
+  if (!ports) options.server_sockets = {*x};
   options.ports = {30000, 49999};
   auto plane = edge::MediaThread::start(
       options, [&](std::function<void()> work) { loop.post(std::move(work)); });
@@ -92,14 +100,11 @@ int main(int argc, char** argv) {
     media::MediaId id;
     if (ports) {
       const auto opened =
-          (*plane)->open_port({.components = 1, .local = IpAddress::v4({127, 0, 0, 1})}, ignore);
+          (*plane)->open_port({.components = 1, .toward = {}, .local = x->ip}, ignore);
       if (!opened) return 1;
       id = opened->id;
-      const std::uint32_t address = 0x7f010001U + i;
-      const IpAddress ip = IpAddress::v4(
-          {static_cast<std::uint8_t>(address >> 24U), static_cast<std::uint8_t>(address >> 16U),
-           static_cast<std::uint8_t>(address >> 8U), static_cast<std::uint8_t>(address)});
-      (*plane)->set_remote(id, {.addresses = {{ip, generator_port}}});
+      const bench::Side& side = i % 2 == 0 ? near : far;
+      (*plane)->set_remote(id, {.addresses = {bench::address_of(side, i, generator_port)}});
       std::printf("target %s\n", opened->addresses[0].to_string().c_str());
     } else {
       media::FlowSpec flow;

@@ -1,14 +1,19 @@
 #include "load/generator.h"
 
+#include <fcntl.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace sallyport::bench {
 namespace {
@@ -43,9 +48,8 @@ sockaddr_in to_sockaddr(const TransportAddress& address) {
   return out;
 }
 
-// Stream n lives at 127.1.0.1 + n.
-in_addr stream_address(std::size_t stream) {
-  return {htonl(0x7f010001U + static_cast<std::uint32_t>(stream))};
+in_addr stream_address(const Side& side, std::size_t stream) {
+  return {htonl(side.first + static_cast<std::uint32_t>(stream))};
 }
 
 struct Control {
@@ -69,35 +73,70 @@ void require(bool done, const char* what) {
   if (!done) throw std::system_error(errno, std::generic_category(), what);
 }
 
-}  // namespace
+// A socket belongs to the network namespace that its thread is in when it is made.
+int socket_in(const std::string& network_namespace) {
+  if (network_namespace.empty()) return ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int home = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  const int there = ::open(network_namespace.c_str(), O_RDONLY | O_CLOEXEC);
+  require(home >= 0 && there >= 0 && ::setns(there, CLONE_NEWNET) == 0, "network namespace");
+  const int made = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  require(::setns(home, CLONE_NEWNET) == 0, "own network namespace");
+  ::close(home);
+  ::close(there);
+  return made;
+}
 
-Generator::Generator(std::uint16_t port, std::size_t streams)
-    : port_(port), streams_(streams), talking_(streams) {
-  socket_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  require(socket_ >= 0, "socket");
+int open_socket(const Side& side, std::uint16_t port) {
+  const int made = socket_in(side.network_namespace);
+  require(made >= 0, "socket");
   const int on = 1;
   const int room = 32 * 1024 * 1024;
-  require(::setsockopt(socket_, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0, "IP_PKTINFO");
-  require(::setsockopt(socket_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0, "SO_TIMESTAMPNS");
-  if (::setsockopt(socket_, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  require(::setsockopt(made, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0, "IP_PKTINFO");
+  require(::setsockopt(made, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0, "SO_TIMESTAMPNS");
+  if (::setsockopt(made, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
+    ::setsockopt(made, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_port = htons(port);
-  require(::bind(socket_, reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0, "bind");
+  require(::bind(made, reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0, "bind");
+  return made;
+}
+
+}  // namespace
+
+Side side_at(const std::string& first, const std::string& network_namespace) {
+  const auto ip = IpAddress::parse(first);
+  if (!ip || !ip->is_v4()) throw std::invalid_argument("not an IPv4 address: " + first);
+  return {.first = Reader{ip->octets()}.u32(), .network_namespace = network_namespace};
+}
+
+TransportAddress address_of(const Side& side, std::size_t stream, std::uint16_t port) {
+  std::array<std::uint8_t, 4> octets{};
+  const in_addr address = stream_address(side, stream);
+  std::memcpy(octets.data(), &address, 4);
+  return {IpAddress::v4(octets), port};
+}
+
+Generator::Generator(std::uint16_t port, std::size_t streams, std::vector<Side> sides)
+    : port_(port), streams_(streams), talking_(streams) {
+  for (Side& side : sides) {
+    Leg& leg = legs_.emplace_back();
+    leg.side = std::move(side);
+    leg.socket = open_socket(leg.side, port);
+  }
   for (std::size_t i = 0; i < streams; ++i) streams_[i].local = local_of(i);
 }
 
-Generator::~Generator() { ::close(socket_); }
+Generator::~Generator() {
+  for (const Leg& leg : legs_) ::close(leg.socket);
+}
 
 TransportAddress Generator::local_of(std::size_t stream) const {
-  std::array<std::uint8_t, 4> octets{};
-  const in_addr address = stream_address(stream);
-  std::memcpy(octets.data(), &address, 4);
-  return {IpAddress::v4(octets), port_};
+  return address_of(legs_[stream % legs_.size()].side, stream, port_);
 }
 
 void Generator::send(std::size_t stream, const TransportAddress& to, Bytes datagram) {
+  const Leg& leg = leg_of(stream);
   sockaddr_in target = to_sockaddr(to);
   iovec octets{const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
   msghdr message{};
@@ -106,8 +145,8 @@ void Generator::send(std::size_t stream, const TransportAddress& to, Bytes datag
   message.msg_iov = &octets;
   message.msg_iovlen = 1;
   Control control;
-  set_source(message, control, stream_address(stream));
-  ::sendmsg(socket_, &message, MSG_DONTWAIT);
+  set_source(message, control, stream_address(leg.side, stream));
+  ::sendmsg(leg.socket, &message, MSG_DONTWAIT);
 }
 
 void Generator::listen_for(std::chrono::milliseconds how_long, const Handle& handle) {
@@ -115,10 +154,17 @@ void Generator::listen_for(std::chrono::milliseconds how_long, const Handle& han
   for (;;) {
     const std::int64_t left = end - real_time();
     if (left <= 0) return;
-    pollfd wait{socket_, POLLIN, 0};
-    ::poll(&wait, 1, static_cast<int>(left / 1'000'000 + 1));
-    receive([&](std::size_t stream, Bytes datagram, std::int64_t) { handle(stream, datagram); });
+    wait_readable(left);
+    receive_all(
+        [&](std::size_t stream, Bytes datagram, std::int64_t) { handle(stream, datagram); });
   }
+}
+
+void Generator::wait_readable(std::int64_t nanoseconds) const {
+  std::vector<pollfd> readable;
+  for (const Leg& leg : legs_) readable.push_back({leg.socket, POLLIN, 0});
+  const timespec left{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
+  ::ppoll(readable.data(), readable.size(), &left, nullptr);
 }
 
 Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseconds measured,
@@ -149,7 +195,7 @@ Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseco
       end();
     }
     if (sending) send_due(now, measuring_ ? &figures : nullptr);
-    while (receive(on_arrival) == kReceiveBatch) {
+    while (receive_all(on_arrival)) {
     }
     if (between_) between_();
     const std::int64_t next_due = began_ + static_cast<std::int64_t>(next_) * each;
@@ -157,11 +203,10 @@ Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseco
     const std::int64_t wait = std::min<std::int64_t>(
         1'000'000, sending ? std::max<std::int64_t>(next_due - real_time(), 200'000) : 1'000'000);
     const timespec left{0, wait};
-    pollfd readable{socket_, POLLIN, 0};
     if (sending)
       ::nanosleep(&left, nullptr);
     else
-      ::ppoll(&readable, 1, &left, nullptr);
+      wait_readable(wait);
   }
   for (const Stream& stream : streams_) {
     figures.sent += stream.sent;
@@ -174,22 +219,24 @@ Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseco
 void Generator::send_due(std::int64_t now, Figures* figures) {
   const auto each =
       std::chrono::nanoseconds{kInterval}.count() / static_cast<std::int64_t>(talking_);
-  std::size_t filled = 0;
   for (; began_ + static_cast<std::int64_t>(next_) * each <= now; ++next_) {
-    due_[filled] = began_ + static_cast<std::int64_t>(next_) * each;
-    fill(filled, next_ % talking_);
-    if (++filled < kSendBatch) continue;
-    flush(filled, figures);
-    filled = 0;
+    const std::size_t stream = next_ % talking_;
+    Leg& leg = leg_of(stream);
+    leg.due.at(leg.filled) = began_ + static_cast<std::int64_t>(next_) * each;
+    fill(leg, stream);
+    if (leg.filled == kSendBatch) flush(leg, figures);
   }
-  flush(filled, figures);
+  for (Leg& leg : legs_) flush(leg, figures);
 }
 
-void Generator::fill(std::size_t slot, std::size_t stream) {
+void Generator::fill(Leg& leg, std::size_t stream) {
   Stream& from = streams_[stream];
-  auto& packet = out_[slot];
+  std::uint8_t* const header = leg.out.at(leg.filled).data();
+  put(header, htons(from.channel));
+  put(header + 2, htons(kPacket));
+  std::uint8_t* const packet = header + kChannelHeader;
   const auto number = static_cast<std::uint32_t>(next_ / talking_);
-  packet.fill(0x55);
+  std::memset(packet, 0x55, kPacket);
   packet[0] = 0x80;
   packet[1] = 0;
   put(&packet[2], htons(static_cast<std::uint16_t>(number)));
@@ -198,31 +245,35 @@ void Generator::fill(std::size_t slot, std::size_t stream) {
   put(&packet[kRtpHeader], kMark);
   put(&packet[kRtpHeader + 4], static_cast<std::uint32_t>(stream));
   put(&packet[kRtpHeader + 8], measuring_ ? from.sent : kWarmUp);
-  to_[slot] = to_sockaddr(from.target);
-  from_stream_[slot] = stream;
+  leg.stream.at(leg.filled++) = stream;
   if (measuring_) ++from.sent;
 }
 
-void Generator::flush(std::size_t count, Figures* figures) {
+void Generator::flush(Leg& leg, Figures* figures) {
+  const std::size_t count = std::exchange(leg.filled, 0);
   if (count == 0) return;
   std::array<mmsghdr, kSendBatch> messages{};
+  std::array<sockaddr_in, kSendBatch> to{};
   std::array<iovec, kSendBatch> octets{};
   std::array<Control, kSendBatch> control;
   const std::int64_t now = real_time();
   for (std::size_t i = 0; i < count; ++i) {
-    put(&out_[i][kRtpHeader + 12], now);
-    octets[i] = {out_[i].data(), kPacket};
+    const Stream& from = streams_[leg.stream[i]];
+    put(&leg.out[i][kChannelHeader + kRtpHeader + 12], now);
+    octets[i] = {leg.out[i].data(), leg.out[i].size()};
+    if (from.channel == 0) octets[i] = {leg.out[i].data() + kChannelHeader, kPacket};
+    to[i] = to_sockaddr(from.target);
     msghdr& message = messages[i].msg_hdr;
-    message.msg_name = &to_[i];
-    message.msg_namelen = sizeof to_[i];
+    message.msg_name = &to[i];
+    message.msg_namelen = sizeof to[i];
     message.msg_iov = &octets[i];
     message.msg_iovlen = 1;
-    set_source(message, control[i], stream_address(from_stream_[i]));
-    if (figures != nullptr) figures->lateness.add(now - due_[i]);
+    set_source(message, control[i], stream_address(leg.side, leg.stream[i]));
+    if (figures != nullptr) figures->lateness.add(now - leg.due[i]);
   }
   std::size_t done = 0;
   while (done < count) {
-    const int n = ::sendmmsg(socket_, &messages[done], static_cast<unsigned>(count - done), 0);
+    const int n = ::sendmmsg(leg.socket, &messages[done], static_cast<unsigned>(count - done), 0);
     if (n > 0) {
       done += static_cast<std::size_t>(n);
       continue;
@@ -232,8 +283,14 @@ void Generator::flush(std::size_t count, Figures* figures) {
   }
 }
 
-std::size_t Generator::receive(
-    const std::function<void(std::size_t, Bytes, std::int64_t)>& handle) {
+// One batch of each side. True when there may be more.
+bool Generator::receive_all(const Arrival& handle) {
+  bool more = false;
+  for (const Leg& leg : legs_) more |= receive(leg, handle) == kReceiveBatch;
+  return more;
+}
+
+std::size_t Generator::receive(const Leg& leg, const Arrival& handle) {
   static constexpr std::size_t kLongest = 512;
   std::array<std::array<std::uint8_t, kLongest>, kReceiveBatch> in;
   std::array<mmsghdr, kReceiveBatch> messages{};
@@ -246,7 +303,7 @@ std::size_t Generator::receive(
     messages[i].msg_hdr.msg_control = control[i].octets.data();
     messages[i].msg_hdr.msg_controllen = control[i].octets.size();
   }
-  const int n = ::recvmmsg(socket_, messages.data(), kReceiveBatch, MSG_DONTWAIT, nullptr);
+  const int n = ::recvmmsg(leg.socket, messages.data(), kReceiveBatch, MSG_DONTWAIT, nullptr);
   if (n <= 0) return 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
     std::int64_t arrived = 0;
@@ -257,7 +314,7 @@ std::size_t Generator::receive(
         const auto stamp = get<timespec>(CMSG_DATA(one));
         arrived = std::int64_t{stamp.tv_sec} * 1'000'000'000 + stamp.tv_nsec;
       } else if (one->cmsg_level == IPPROTO_IP && one->cmsg_type == IP_PKTINFO) {
-        at = ntohl(get<in_pktinfo>(CMSG_DATA(one)).ipi_addr.s_addr) - 0x7f010001U;
+        at = ntohl(get<in_pktinfo>(CMSG_DATA(one)).ipi_addr.s_addr) - leg.side.first;
       }
     }
     if (at < streams_.size()) handle(at, Bytes{in[i]}.first(messages[i].msg_len), arrived);
@@ -267,6 +324,8 @@ std::size_t Generator::receive(
 
 void Generator::count_received(std::size_t stream, Bytes datagram, std::int64_t arrived,
                                Figures& figures) {
+  if (streams_[stream].channel != 0 && datagram.size() == kChannelHeader + kPacket)
+    datagram = datagram.subspan(kChannelHeader);
   if (datagram.size() != kPacket || get<std::uint32_t>(&datagram[kRtpHeader]) != kMark) {
     if (other_datagrams_) other_datagrams_(stream, datagram);
     return;
@@ -282,10 +341,14 @@ void Generator::count_received(std::size_t stream, Bytes datagram, std::int64_t 
 }
 
 std::uint64_t Generator::missed() const {
-  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
-  socklen_t size = sizeof memory;
-  if (::getsockopt(socket_, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0) return 0;
-  return memory[SK_MEMINFO_DROPS];
+  std::uint64_t sum = 0;
+  for (const Leg& leg : legs_) {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+    socklen_t size = sizeof memory;
+    if (::getsockopt(leg.socket, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) == 0)
+      sum += memory[SK_MEMINFO_DROPS];
+  }
+  return sum;
 }
 
 }  // namespace sallyport::bench

@@ -1,18 +1,18 @@
 // Open-loop RTP load: so many streams, each a packet of 172 octets every 20 ms whatever becomes of
-// it, and what arrives of them. All streams share one UDP socket: each has an address of its own
-// out of 127/8, which the kernel lets a socket send from and receive at (IP_PKTINFO), so that two
-// cores can play thousands of agents or phones. Sending times are spread evenly over the 20 ms.
+// it, and what arrives of them. The streams of one side of the relay share one UDP socket: each has
+// an address of its own out of a range that is local there (127/8, or `ip route add local`), which
+// the kernel lets a socket send from and receive at (IP_PKTINFO), so that two cores can play
+// thousands of agents or phones. Sending times are spread evenly over the 20 ms.
 //
 // Latency is from just before the system call that sends a packet to the kernel's time stamp of
 // its arrival (SO_TIMESTAMPNS), so that it does not depend on when this process reads it.
 #pragma once
 
-#include <netinet/in.h>
-
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "base/transport_address.h"
@@ -20,11 +20,25 @@
 
 namespace sallyport::bench {
 
+// Where streams have their addresses: stream n at `first` + n.
+struct Side {
+  std::uint32_t first = 0x7f010001;  // an IPv4 address
+  std::string network_namespace;     // its file; empty: this process's own
+};
+
+// Throws std::invalid_argument if `first` is no IPv4 address.
+Side side_at(const std::string& first, const std::string& network_namespace = {});
+
+TransportAddress address_of(const Side& side, std::size_t stream, std::uint16_t port);
+
 struct Stream {
-  TransportAddress local;   // 127.a.b.c and the generator's port
+  TransportAddress local;   // its address and the generator's port
   TransportAddress target;  // where its packets go
   std::uint32_t peer = 0;   // the stream at whose address they must arrive
-  std::uint32_t sent = 0;   // within the measured time, as is what follows
+  // TURN's ChannelData (RFC 8656 section 12.4): what it sends, and what comes to it, is framed as
+  // data of this channel; 0: RTP as it is.
+  std::uint16_t channel = 0;
+  std::uint32_t sent = 0;  // within the measured time, as is what follows
   std::uint32_t received = 0;
 };
 
@@ -43,8 +57,9 @@ class Generator {
   static constexpr std::size_t kPacket = 172;
   static constexpr std::chrono::milliseconds kInterval{20};
 
-  // Throws std::system_error when the socket cannot be had.
-  Generator(std::uint16_t port, std::size_t streams);
+  // One side, or two, whose streams then alternate: even ones on the first, odd ones on the second.
+  // Throws std::system_error when a socket cannot be had.
+  Generator(std::uint16_t port, std::size_t streams, std::vector<Side> sides = {Side{}});
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
   ~Generator();
@@ -74,16 +89,31 @@ class Generator {
  private:
   static constexpr std::size_t kSendBatch = 16;
   static constexpr std::size_t kReceiveBatch = 64;
+  static constexpr std::size_t kChannelHeader = 4;
 
+  // One side's socket, and what is about to leave through it.
+  struct Leg {
+    Side side;
+    int socket = -1;
+    std::size_t filled = 0;
+    std::array<std::array<std::uint8_t, kChannelHeader + kPacket>, kSendBatch> out{};
+    std::array<std::size_t, kSendBatch> stream{};
+    std::array<std::int64_t, kSendBatch> due{};
+  };
+  using Arrival = std::function<void(std::size_t, Bytes, std::int64_t)>;
+
+  Leg& leg_of(std::size_t stream) { return legs_[stream % legs_.size()]; }
   void send_due(std::int64_t now, Figures* figures);
-  void flush(std::size_t count, Figures* figures);
-  void fill(std::size_t slot, std::size_t stream);
-  std::size_t receive(const std::function<void(std::size_t, Bytes, std::int64_t)>& handle);
+  void flush(Leg& leg, Figures* figures);
+  void fill(Leg& leg, std::size_t stream);
+  bool receive_all(const Arrival& handle);
+  std::size_t receive(const Leg& leg, const Arrival& handle);
+  void wait_readable(std::int64_t nanoseconds) const;
   void count_received(std::size_t stream, Bytes datagram, std::int64_t arrived, Figures& figures);
   std::uint64_t missed() const;
 
-  int socket_ = -1;
   std::uint16_t port_;
+  std::vector<Leg> legs_;
   std::vector<Stream> streams_;
   std::size_t talking_;
   Handle other_datagrams_;
@@ -91,10 +121,6 @@ class Generator {
   std::uint64_t next_ = 0;  // packets due since the start, all streams in turn
   std::int64_t began_ = 0;
   bool measuring_ = false;
-  std::array<std::array<std::uint8_t, kPacket>, kSendBatch> out_{};
-  std::array<sockaddr_in, kSendBatch> to_{};
-  std::array<std::size_t, kSendBatch> from_stream_{};
-  std::array<std::int64_t, kSendBatch> due_{};
 };
 
 }  // namespace sallyport::bench

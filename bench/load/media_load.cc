@@ -1,18 +1,19 @@
 // Plays the agents (or phones) of so many calls against a relay, and tells what the relay lost, how
 // long packets took, and what each cost it in CPU. One line of JSON.
 //
-//   media_load direct                            nothing between: the floor
-//   media_load sallyport --targets F --seed N    bench_relay's flows, probed as an agent does
-//   media_load ports --targets F                 bench_relay's ports
-//   media_load rtpengine --control 127.0.0.1:P   calls set up by its control protocol
+//   media_load direct                          nothing between: the floor
+//   media_load flows --targets F --seed N      bench_relay's flows, probed as an agent does
+//   media_load fixed --targets F               whatever relays between addresses that it was told
+//   media_load rtpengine --control IP:PORT     calls set up by its control protocol
+//   media_load turn --control IP:PORT          calls of which one end has a TURN allocation
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <fstream>
 #include <iostream>
 
 #include "load/generator.h"
-#include "load/process_cpu.h"
+#include "load/report.h"
 #include "load/rtpengine.h"
+#include "load/turn.h"
 #include "media/probe.h"
 #include "media/token.h"
 
@@ -29,6 +30,9 @@ struct Options {
   std::uint32_t calls = 500;
   std::uint64_t seed = 1;
   std::uint16_t port = 7078;
+  std::string first = "127.1.0.1";
+  std::string far_first;
+  std::string far_namespace;
   unsigned warm_up_ms = 2000;
   unsigned measured_ms = 10000;
   pid_t pid = 0;
@@ -104,6 +108,43 @@ bool set_up_rtpengine(const Options& options, Generator& generator) {
   return true;
 }
 
+// The caller of each call has a TURN allocation; the callee sends to its relayed address.
+bool set_up_turn(const Options& options, Generator& generator) {
+  const auto server = TransportAddress::parse(options.control);
+  if (!server) return false;
+  auto& streams = generator.streams();
+  for (std::size_t i = 0; i < streams.size(); i += 2) streams[i].target = *server;
+  std::size_t bound = 0;
+  bool refused = false;
+  const auto on_datagram = [&](std::size_t stream, Bytes datagram) {
+    const auto said = turn::parse_response(datagram);
+    if (!said || stream % 2 != 0) return;
+    switch (said->kind) {
+      case turn::Response::Kind::Allocated:
+        streams[stream + 1].target = said->relayed;
+        break;
+      case turn::Response::Kind::ChannelBound:
+        if (streams[stream].channel == 0) ++bound;
+        streams[stream].channel = turn::kChannel;
+        break;
+      case turn::Response::Kind::Refused:
+        refused = true;
+        break;
+    }
+  };
+  for (int round = 0; round < 100 && 2 * bound < streams.size() && !refused; ++round) {
+    for (std::uint32_t i = 0; i < streams.size(); i += 2) {
+      if (streams[i].channel != 0) continue;
+      const bool allocated = streams[i + 1].target.port != 0;
+      generator.send(i, *server,
+                     allocated ? turn::channel_bind_request(i, streams[i + 1].local)
+                               : turn::allocate_request(i));
+    }
+    generator.listen_for(milliseconds{100}, on_datagram);
+  }
+  return 2 * bound == streams.size();
+}
+
 bool set_up(const Options& options, Generator& generator) {
   auto& streams = generator.streams();
   for (std::uint32_t i = 0; i < streams.size(); ++i) streams[i].peer = i ^ 1U;
@@ -112,29 +153,15 @@ bool set_up(const Options& options, Generator& generator) {
     return true;
   }
   if (options.relay == "rtpengine") return set_up_rtpengine(options, generator);
+  if (options.relay == "turn") return set_up_turn(options, generator);
   if (!read_targets(options.targets, generator)) return false;
-  return options.relay == "ports" || probe_all(options, generator);
+  return options.relay == "fixed" || probe_all(options, generator);
 }
 
-void print(const Options& options, const Figures& figures, std::uint64_t cpu_ns) {
-  const double seconds = options.measured_ms / 1e3;
-  const auto received = static_cast<double>(figures.received == 0 ? 1 : figures.received);
-  std::printf(
-      "{\"relay\":\"%s\",\"calls\":%u,\"sent\":%llu,\"received\":%llu,\"lost\":%lld,"
-      "\"misdelivered\":%llu,\"missed_by_generator\":%llu,\"not_sent\":%llu,"
-      "\"packets_per_second\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,"
-      "\"most_us\":%.1f,\"generator_late_p99_us\":%.1f,\"cpu_ns_per_packet\":%.0f,"
-      "\"cpu_percent\":%.1f}\n",
-      options.relay.c_str(), options.calls, static_cast<unsigned long long>(figures.sent),
-      static_cast<unsigned long long>(figures.received),
-      static_cast<long long>(figures.sent) - static_cast<long long>(figures.received),
-      static_cast<unsigned long long>(figures.misdelivered),
-      static_cast<unsigned long long>(figures.missed),
-      static_cast<unsigned long long>(figures.not_sent),
-      static_cast<double>(figures.sent) / seconds, figures.latency.percentile_us(0.5),
-      figures.latency.percentile_us(0.99), figures.latency.percentile_us(0.999),
-      figures.latency.most_us(), figures.lateness.percentile_us(0.99),
-      static_cast<double>(cpu_ns) / received, static_cast<double>(cpu_ns) / seconds / 1e7);
+std::vector<Side> sides(const Options& options) {
+  std::vector<Side> out{side_at(options.first)};
+  if (!options.far_first.empty()) out.push_back(side_at(options.far_first, options.far_namespace));
+  return out;
 }
 
 }  // namespace
@@ -145,29 +172,31 @@ int main(int argc, char** argv) {
   CLI::App app{"Open-loop RTP load for a relay"};
   app.add_option("relay", options.relay)
       ->required()
-      ->check(CLI::IsMember({"direct", "sallyport", "ports", "rtpengine"}));
-  app.add_option("--targets", options.targets, "what bench_relay printed");
-  app.add_option("--control", options.control, "rtpengine's control port");
+      ->check(CLI::IsMember({"direct", "flows", "fixed", "rtpengine", "turn"}));
+  app.add_option("--targets", options.targets, "what the relay printed");
+  app.add_option("--control", options.control, "where rtpengine, or a TURN server, listens");
   app.add_option("--calls", options.calls)->check(CLI::Range(1, 20000));
   app.add_option("--seed", options.seed, "bench_relay's");
   app.add_option("--port", options.port, "this tool's own");
+  app.add_option("--first", options.first, "address of the first stream; the others follow it");
+  app.add_option("--far-first", options.far_first, "the callees have addresses of their own");
+  app.add_option("--far-namespace", options.far_namespace, "and are in this network namespace");
   app.add_option("--warm-up", options.warm_up_ms, "milliseconds");
   app.add_option("--measure", options.measured_ms, "milliseconds");
   app.add_option("--pid", options.pid, "of the relay: its CPU time is told");
   CLI11_PARSE(app, argc, argv);
   try {
-    Generator generator{options.port, std::size_t{options.calls} * 2};
+    Generator generator{options.port, std::size_t{options.calls} * 2, sides(options)};
     if (!set_up(options, generator)) {
       std::cerr << "the relay cannot be set up\n";
       return 1;
     }
-    std::uint64_t cpu_before = 0;
-    std::uint64_t cpu_after = 0;
+    CpuMeter cpu{options.pid};
+    const milliseconds measured{options.measured_ms};
     const Figures figures = generator.run(
-        milliseconds{options.warm_up_ms}, milliseconds{options.measured_ms},
-        [&] { cpu_before = options.pid == 0 ? 0 : process_cpu_ns(options.pid); },
-        [&] { cpu_after = options.pid == 0 ? 0 : process_cpu_ns(options.pid); });
-    print(options, figures, cpu_after - cpu_before);
+        milliseconds{options.warm_up_ms}, measured, [&] { cpu.begin(); }, [&] { cpu.end(); });
+    std::cout << '{' << report(options.relay, options.calls, figures, cpu.spent(), measured)
+              << "}\n";
   } catch (const std::exception& failed) {
     std::cerr << failed.what() << '\n';
     return 1;

@@ -1,7 +1,7 @@
 """Figures of a whole server, with many real agents on it: run by script/bench --server.
 
-The server is the product itself, on loopback; its agents are played by agent_load, which shares the
-two cores with it. State lies in memory (/dev/shm), so that the disk is not measured.
+The server is the product itself; its agents are played by agent_load, which shares the two cores with
+it: over loopback, or wherever `place` says. State lies in memory (/dev/shm), so that the disk is not measured.
 """
 
 import json
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 CONFIG = """\
 state_dir = "{folder}/state"
@@ -18,14 +19,14 @@ admin_socket = "{folder}/server.sock"
 [log]
 level = "error"
 [address]
-advertised = ["127.0.0.1"]
+advertised = ["{address}"]
 allow_private_advertised = true
 [multiplex]
-listen = ["127.0.0.1:2776"]
+listen = ["{address}:2776"]
 [media]
-listen = ["127.0.0.1"]
+listen = ["{address}"]
 [sip]
-listen = ["udp:127.0.0.1:5060"]
+listen = ["udp:{address}:5060"]
 inside_tcp = 0
 domains = ["load.example"]
 authenticate = false
@@ -35,20 +36,31 @@ registrations = 20000
 """
 
 
+class Place(NamedTuple):
+    address: str  # the server's
+    first_flow: str  # address of the agents' first media flow; the others follow it
+    here: list  # what the server's command begins with
+    there: list  # and the load's
+
+
+LOOPBACK = Place("127.0.0.1", "127.1.0.1", [], [])
+
+
 class Server:
     """The server's process, and the folder with its state and its agents' identities."""
 
-    def __init__(self, program, tool, agents):
-        self.program, self.tool, self.agents = program, tool, agents
+    def __init__(self, program, tool, agents, place=LOOPBACK):
+        self.program, self.tool, self.agents, self.place = program, tool, agents, place
         self.folder = tempfile.mkdtemp(prefix="sallyport-bench-", dir="/dev/shm")
         self.process = None
 
     def __enter__(self):
         os.mkdir(f"{self.folder}/state")
         with open(f"{self.folder}/server.toml", "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(folder=self.folder))
+            file.write(CONFIG.format(folder=self.folder, address=self.place.address))
         subprocess.run([self.tool, "enrol", "--identities", f"{self.folder}/ids", "--state-dir",
-                        f"{self.folder}/state", "--agents", str(self.agents)], check=True)
+                        f"{self.folder}/state", "--server", f"{self.place.address}:2776", "--agents", str(self.agents)],
+                       check=True)
         self.start()
         return self
 
@@ -57,7 +69,8 @@ class Server:
         shutil.rmtree(self.folder)
 
     def start(self):
-        self.process = subprocess.Popen([self.program, "server", "--config", f"{self.folder}/server.toml"])
+        self.process = subprocess.Popen(
+            [*self.place.here, self.program, "server", "--config", f"{self.folder}/server.toml"])
         end = time.monotonic() + 30
         while self.status() is None:
             if self.process.poll() is not None or time.monotonic() > end:
@@ -86,7 +99,7 @@ class Server:
     def load(self, mode, *options):
         """Starts agent_load; its lines are read by told()."""
         return subprocess.Popen(
-            [self.tool, mode, "--identities", f"{self.folder}/ids", "--agents", str(self.agents),
+            [*self.place.there, self.tool, mode, "--identities", f"{self.folder}/ids", "--agents", str(self.agents),
              "--pid", str(self.process.pid), *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -113,10 +126,11 @@ def wait_until(condition, what):
         time.sleep(0.05)
 
 
-def media(program, tool, calls, seconds):
+def media(program, tool, calls, seconds, warm_up=2, place=LOOPBACK):
     """So many agent-to-agent calls, each RTP both ways, through one server."""
-    with Server(program, tool, 100) as server:
-        load = server.load("media", "--calls", str(calls), "--measure", str(int(seconds * 1000)))
+    with Server(program, tool, 100, place) as server:
+        load = server.load("media", "--calls", str(calls), "--warm-up", str(int(warm_up * 1000)),
+                           "--measure", str(int(seconds * 1000)), "--first", place.first_flow)
         figures = told(load, "media")
         finish(load)
         return figures
