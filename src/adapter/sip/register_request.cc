@@ -59,6 +59,13 @@ TransportAddress reach(const WantedContact& contact, const Hop& from) {
   return {*ip, uri->port != 0 ? uri->port : (uri->is_sips() ? kPortSips : kPortSip)};
 }
 
+// The network in which this contact's address has its meaning; empty: everywhere.
+std::string network_of(Place place, const IpAddress& source, const Uri& contact) {
+  if (!place.is_outside()) return std::to_string(place.agent.value) + ' ';
+  const auto ip = IpAddress::parse(contact.host);
+  return ip && ip->is_private() ? source.to_string() + ' ' : std::string{};
+}
+
 }  // namespace
 
 Result<RegisterRequest> RegisterRequest::parse(const wire::Message& message,
@@ -102,7 +109,7 @@ Result<RegisterRequest> RegisterRequest::parse(const wire::Message& message,
   return out;
 }
 
-std::string binding_key(const WantedContact& contact, bool outbound,
+std::string binding_key(const WantedContact& contact, bool outbound, const Hop& from,
                         const std::vector<brain::Binding>& present) {
   if (!contact.instance.empty()) {
     // RFC 5626 6: each flow of a device is a binding of its own; without reg-id the device is one.
@@ -112,10 +119,12 @@ std::string binding_key(const WantedContact& contact, bool outbound,
   const auto uri = Uri::parse(contact.uri);
   for (const brain::Binding& binding : present) {
     const auto other = Uri::parse(binding.contact);
-    if (uri && other && binding.instance.empty() && codec::sip::equivalent(*uri, *other))
+    if (uri && other && binding.instance.empty() && codec::sip::equivalent(*uri, *other) &&
+        network_of(binding.place, binding.address.ip, *other) ==
+            network_of(from.place, from.remote.ip, *uri))
       return binding.key;
   }
-  return contact.uri;
+  return uri ? network_of(from.place, from.remote.ip, *uri) + contact.uri : contact.uri;
 }
 
 std::vector<std::string> left_behind(const RegisterRequest& request, const WantedContact& contact,
@@ -160,6 +169,11 @@ brain::Binding make_binding(const RegisterRequest& request, const WantedContact&
 
 bool is_out_of_order(const RegisterRequest& request, const brain::Binding& binding) {
   return binding.order == request.call_id && request.cseq <= binding.number;
+}
+
+bool is_neighbour(const brain::Binding& binding, const Hop& from) {
+  if (binding.place != from.place) return false;
+  return !from.place.is_outside() || binding.address.ip == from.remote.ip;
 }
 
 std::string reg_id_parameter(const brain::Binding& binding) {

@@ -37,8 +37,9 @@ struct RegisterRequest {
 };
 
 // The key under which this contact is kept: its device's if it says which one it is, else that of
-// the binding whose URI is equivalent (RFC 3261 10.3 step 7), else its URI.
-std::string binding_key(const WantedContact& contact, bool outbound,
+// the binding whose URI is equivalent (RFC 3261 10.3 step 7), else its URI. A private address is
+// another one in each network: the same URI from another site is another contact.
+std::string binding_key(const WantedContact& contact, bool outbound, const Hop& from,
                         const std::vector<brain::Binding>& present);
 
 // Keys of bindings that the same terminal left behind when it was restarted and came back on
@@ -55,6 +56,9 @@ brain::Binding make_binding(const RegisterRequest& request, const WantedContact&
 // Is this the terminal's own request repeated or overtaken? RFC 3261 10.3 step 7: the same Call-ID
 // with a CSeq that is not higher aborts the update.
 bool is_out_of_order(const RegisterRequest& request, const brain::Binding& binding);
+
+// Does this binding stand where the terminal stands that asks? Only then may it see the contact.
+bool is_neighbour(const brain::Binding& binding, const Hop& from);
 
 // reg-id of a binding's key, as a parameter to be shown (";reg-id=1"), or nothing.
 std::string reg_id_parameter(const brain::Binding& binding);

@@ -113,7 +113,7 @@ void Registrar::update(const Job& job, const std::vector<brain::Binding>& presen
     for (const brain::Binding& binding : present) change.remove.push_back(binding.key);
   }
   for (const WantedContact& contact : wanted.contacts) {
-    const std::string key = binding_key(contact, wanted.outbound, present);
+    const std::string key = binding_key(contact, wanted.outbound, job.from, present);
     const auto known = std::find_if(present.begin(), present.end(),
                                     [&](const auto& binding) { return binding.key == key; });
     if (known != present.end() && out_of_order(*known))
@@ -153,6 +153,9 @@ std::string Registrar::accept(const Job& job, const std::vector<brain::Binding>&
   auto response = Builder::response(job.request, 200, "OK", random_.hex(8));
   bool outbound = false;
   for (const brain::Binding& binding : bindings) {
+    // RFC 3261 would list them all; but where the user's other phones stand, in other networks, no
+    // phone needs to know.
+    if (!is_neighbour(binding, job.from)) continue;
     const auto left = std::chrono::duration_cast<seconds>(binding.expires - job.now).count();
     std::string contact = "<" + binding.contact + ">;expires=" + std::to_string(left);
     if (binding.preference < 1000) contact += ";q=" + q_value(binding.preference);

@@ -184,7 +184,7 @@ bool RegistrationRelay::check(Job& job, Commands& out) {
 void RegistrationRelay::plan(Job& job, const std::vector<brain::Binding>& present) {
   for (WantedContact& wanted : job.wanted.contacts) {
     Job::Contact contact;
-    contact.key = binding_key(wanted, job.wanted.outbound, present);
+    contact.key = binding_key(wanted, job.wanted.outbound, job.from, present);
     const auto known =
         std::find_if(present.begin(), present.end(),
                      [&](const brain::Binding& binding) { return binding.key == contact.key; });
@@ -444,7 +444,7 @@ std::string RegistrationRelay::accept(const Job& job, const wire::Message* respo
   }
   // It only asks: then it is told what it has itself, not where the identity's other terminals are.
   for (const brain::Binding& binding : job.present) {
-    const bool own = binding.place == job.from.place && binding.address.ip == job.from.remote.ip;
+    const bool own = is_neighbour(binding, job.from) && binding.address.ip == job.from.remote.ip;
     if (!own || !job.contacts.empty() || job.wanted.remove_all) continue;
     const seconds left = seconds_between(job.now, binding.expires);
     out.add(HeaderName::Contact,

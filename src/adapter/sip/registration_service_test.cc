@@ -55,10 +55,13 @@ class RegistrationServiceTest : public ::testing::Test {
     return "Authorization: " + value.value_or("") + "\r\n";
   }
   void enrol(Phone& phone) {
-    ask(phone, "example.com", 1);
-    const auto challenge = phone.hear_response(401);
-    ask(phone, "example.com", 2, proof(challenge, phone.name, "example.com"));
+    ask(phone, "example.com", 2, proof(challenge(phone, 1), phone.name, "example.com"));
     phone.hear_response(200);
+  }
+
+  wire::Message challenge(Phone& phone, int cseq) {
+    ask(phone, "example.com", cseq);
+    return phone.hear_response(401);
   }
 
   FakeUsers users_;
@@ -138,6 +141,19 @@ TEST_F(RegistrationServiceTest, APbxElsewhereSeesThePhoneAtTheServerAndCallsItTh
   pbx.invite(NameAddr::parse(contact)->uri.text, pbx.sdp(4000));
   const auto invite = alice.hear_request("INVITE");
   EXPECT_EQ(invite.request_uri(), "sip:alice@10.1.1.5:5060");
+  world_.expect_nothing_leaked();
+}
+
+TEST_F(RegistrationServiceTest, TheSameUsersPhonesElsewhereAreNotShownToAPhone) {
+  Phone& desk = world_.phone(kSiteA, "alice", "10.1.1.5:5060");
+  Phone& kitchen = world_.phone(kSiteA, "alice", "10.1.1.6:5060");
+  Phone& mobile = world_.phone(kOutside, "alice", "192.0.2.61:5060");
+  enrol(desk);
+  enrol(kitchen);
+  enrol(mobile);
+  ask(kitchen, "example.com", 4, proof(challenge(kitchen, 3), "alice", "example.com"));
+  EXPECT_EQ(kitchen.hear_response(200).list(HeaderName::Contact).size(), 2U)
+      << "those of its own site";
   world_.expect_nothing_leaked();
 }
 
