@@ -67,11 +67,14 @@ void try_registrar(const Message& request) {
 void try_relay(const Message& request) {
   World world{true};
   int answers = 0;
+  const Config sip_config;
+  const Topology topology{sip_config};
   RegistrationRelay relay{
       *world.domains,
       world.registrations,
       world.users,
       world.authenticator,
+      topology,
       world.random,
       world.counters,
       *world.log,

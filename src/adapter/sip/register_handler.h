@@ -7,6 +7,7 @@
 #include "adapter/sip/hop.h"
 #include "adapter/sip/requester.h"
 #include "adapter/sip/timers.h"
+#include "adapter/sip/topology.h"
 #include "adapter/sip/transactions.h"
 #include "adapter/sip/transport.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@ struct Stack {
   Transport& transport;        // shown_address(hop): our address as that side sees it
   Transactions& transactions;  // respond()
   Requester& requester;        // request(target, ...)
+  const Topology& topology;    // what may be shown where
   Timers& timers;
   Random& random;
   Counters& counters;

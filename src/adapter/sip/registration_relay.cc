@@ -139,6 +139,11 @@ bool RegistrationRelay::check(Job& job, Commands& out) {
     refuse(job, 483, "register_too_many_hops", out);
     return false;
   }
+  // What is compressed would carry addresses through.
+  if (is_encoded(request)) {
+    refuse(job, 415, "encoded_body", out);
+    return false;
+  }
   const auto uri = Uri::parse(request.request_uri());
   const auto to = NameAddr::parse(request.find(HeaderName::To).value_or(std::string_view{}));
   auto wanted = RegisterRequest::parse(request, seconds{3600});
@@ -267,7 +272,9 @@ void RegistrationRelay::send(const JobPtr& job, Commands& out) {
 
 std::string RegistrationRelay::build(Job& job, const Hop& hop) const {
   const wire::Message& request = job.request;
+  const Crossing crossing{job.from.place, hop.place, shown_address_(hop)};
   Editor edit{request};
+  topology_.scrub(request, edit, crossing);
   for (const HeaderName header : {HeaderName::Via, HeaderName::Route, HeaderName::RecordRoute,
                                   HeaderName::Path, HeaderName::Contact})
     edit.remove(header);
@@ -275,7 +282,7 @@ std::string RegistrationRelay::build(Job& job, const Hop& hop) const {
   end_flow_extensions(request, HeaderName::Require, edit);
   if (job.wanted.remove_all) edit.add(HeaderName::Contact, "*");
   for (std::size_t i = 0; i < job.contacts.size(); ++i)
-    edit.add(HeaderName::Contact, build_contact(job, i, hop));
+    edit.add(HeaderName::Contact, build_contact(job, i, hop, crossing));
   edit.set(HeaderName::CallId, job.call_id);
   const auto hops = request.find(HeaderName::MaxForwards);
   const std::uint32_t left = hops ? codec::sip::parse_number(*hops).value_or(70) : 71;
@@ -285,7 +292,7 @@ std::string RegistrationRelay::build(Job& job, const Hop& hop) const {
   edit.set_request_uri(job.request_uri());
   for (const HeaderName header : {HeaderName::From, HeaderName::To}) {
     const auto address = NameAddr::parse(request.find(header).value_or(std::string_view{}));
-    if (address) edit.set(header, address->with_uri(job.identity));
+    if (address) edit.set(header, topology_.scrub(address->with_uri(job.identity), crossing));
   }
   edit.set(HeaderName::CSeq, std::to_string(job.cseq) + " REGISTER");
   edit.remove(HeaderName::Authorization);
@@ -295,8 +302,8 @@ std::string RegistrationRelay::build(Job& job, const Hop& hop) const {
   return edit.finish();
 }
 
-std::string RegistrationRelay::build_contact(const Job& job, std::size_t index,
-                                             const Hop& hop) const {
+std::string RegistrationRelay::build_contact(const Job& job, std::size_t index, const Hop& hop,
+                                             const Crossing& crossing) const {
   const Job::Contact& contact = job.contacts[index];
   std::string uri = "sip:" + contact.handle + "@" + shown_address_(hop).to_string();
   if (hop.transport != edge::Transport::Udp) uri += ";transport=" + lower_case(name(hop.transport));
@@ -312,7 +319,7 @@ std::string RegistrationRelay::build_contact(const Job& job, std::size_t index,
     const bool goes = contact.wanted.expires == seconds{0};
     parameters += ";expires=" + std::to_string(goes ? 0 : job.asked_expires.count());
   }
-  return "<" + uri + ">" + parameters;
+  return "<" + uri + ">" + topology_.scrub(parameters, crossing);
 }
 
 void RegistrationRelay::on_response(const JobPtr& job, const wire::Message& response,

@@ -22,6 +22,7 @@
 #include "adapter/sip/domains.h"
 #include "adapter/sip/register_request.h"
 #include "adapter/sip/requester.h"
+#include "adapter/sip/topology.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "brain/registrations.h"
@@ -40,12 +41,14 @@ class RegistrationRelay {
   using ShownAddress = std::function<TransportAddress(const Hop&)>;
 
   RegistrationRelay(const Domains& domains, brain::Registrations& registrations,
-                    const brain::Users& users, Authenticator& authenticator, Random& random,
-                    Counters& counters, Log& log, Send send, ShownAddress shown_address)
+                    const brain::Users& users, Authenticator& authenticator,
+                    const Topology& topology, Random& random, Counters& counters, Log& log,
+                    Send send, ShownAddress shown_address)
       : domains_(domains),
         registrations_(registrations),
         users_(users),
         authenticator_(authenticator),
+        topology_(topology),
         random_(random),
         counters_(counters),
         log_(log),
@@ -75,7 +78,8 @@ class RegistrationRelay {
   void absorb(const JobPtr& job, const std::vector<brain::Binding>& present, Commands& out);
   void send(const JobPtr& job, Commands& out);
   std::string build(Job& job, const Hop& hop) const;
-  std::string build_contact(const Job& job, std::size_t index, const Hop& hop) const;
+  std::string build_contact(const Job& job, std::size_t index, const Hop& hop,
+                            const Crossing& crossing) const;
   void on_response(const JobPtr& job, const wire::Message& response, Commands& out);
   void on_failed(const JobPtr& job, Errc why, Commands& out);
   bool try_again(const JobPtr& job, const wire::Message& response, Commands& out);
@@ -89,6 +93,7 @@ class RegistrationRelay {
   brain::Registrations& registrations_;
   const brain::Users& users_;
   Authenticator& authenticator_;
+  const Topology& topology_;
   Random& random_;
   Counters& counters_;
   Log& log_;

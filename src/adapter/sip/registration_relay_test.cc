@@ -135,6 +135,8 @@ class RelayTest : public ::testing::Test {
   std::unique_ptr<Log> log_ = Log::silent();
   brain::MemoryRegistrations registrations_;
   Authenticator authenticator_{{}, {1, 2, 3}, users_, random_};
+  Config sip_config_;
+  Topology topology_{sip_config_};
   FakeCommands commands_;
   std::vector<Sent> sent_;
   std::vector<Message> answers_;
@@ -143,6 +145,7 @@ class RelayTest : public ::testing::Test {
                            registrations_,
                            users_,
                            authenticator_,
+                           topology_,
                            random_,
                            counters_,
                            *log_,

@@ -18,7 +18,8 @@ void RegistrationService::on_start(Stack& stack) {
   registrar_.emplace(config_, domains_, registrations_, *authenticator_, gruu_, stack.random,
                      stack.counters);
   relay_.emplace(
-      domains_, registrations_, users_, *authenticator_, stack.random, stack.counters, stack.log,
+      domains_, registrations_, users_, *authenticator_, stack.topology, stack.random,
+      stack.counters, stack.log,
       [requester = &stack.requester](const Target& target, Requester::Build build,
                                      Transactions::ResponseHandler handler, Commands& out) {
         requester->request(target, std::move(build), std::move(handler), out);

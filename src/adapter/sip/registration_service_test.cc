@@ -144,6 +144,24 @@ TEST_F(RegistrationServiceTest, APbxElsewhereSeesThePhoneAtTheServerAndCallsItTh
   world_.expect_nothing_leaked();
 }
 
+TEST_F(RegistrationServiceTest, APbxElsewhereLearnsNoAddressOfTheSiteFromAnyField) {
+  Phone& alice = world_.phone(kSiteA, "alice", "10.1.1.5:5060");
+  Phone& pbx = world_.phone(kOutside, "pbx", "192.0.2.50:5060");
+  const std::string identity = "<sip:alice@pbx.example.net>";
+  alice.say(alice.request("REGISTER", "sip:pbx.example.net",
+                          "\"at 10.1.1.5\" " + identity + ";tag=r", identity, "reg@10.1.1.5", 1,
+                          "User-Agent: phone 10.1.1.5 (203.0.113.10)\r\n"
+                          "P-Preferred-Identity: <sip:alice@10.1.1.2>\r\n"
+                          "X-Provisioned-By: http://192.168.0.9:8080/alice.cfg\r\n"
+                          "Content-Type: application/x-status\r\n",
+                          "wan=203.0.113.10;lan=10.1.1.5"));
+  const auto seen = pbx.hear_request("REGISTER");
+  EXPECT_TRUE(seen.has(HeaderName::UserAgent));
+  EXPECT_EQ(seen.find(HeaderName::PPreferredIdentity), "<sip:alice@example.com>");
+  EXPECT_EQ(seen.find(HeaderName::To), identity);
+  world_.expect_nothing_leaked();
+}
+
 TEST_F(RegistrationServiceTest, TheSameUsersPhonesElsewhereAreNotShownToAPhone) {
   Phone& desk = world_.phone(kSiteA, "alice", "10.1.1.5:5060");
   Phone& kitchen = world_.phone(kSiteA, "alice", "10.1.1.6:5060");

@@ -13,7 +13,8 @@ SipAdapter::SipAdapter(Config config, RegisterHandler& registrar, Routing& routi
       locator_(config_, transport_, random),
       requester_(locator_, transactions_, transport_, timers_, counters_),
       topology_(config_),
-      stack_{config_, transport_, transactions_, requester_, timers_, random, counters_, log},
+      stack_{config_, transport_, transactions_, requester_, topology_,
+             timers_, random,     counters_,     log},
       relay_(stack_, locator_, topology_, routing) {
   transport_.set_user(*this);
   transactions_.set_user(*this);

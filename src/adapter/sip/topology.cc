@@ -117,11 +117,22 @@ std::string Topology::scrub_sdp(std::string_view sdp, const Crossing& crossing,
   return out.append(sdp.substr(at));
 }
 
+void Topology::scrub(const wire::Message& message, wire::Editor& editor,
+                     const Crossing& crossing) const {
+  const auto& headers = message.headers();
+  for (std::size_t i = 0; i < headers.size(); ++i)
+    if (leaks(headers[i].value, crossing.from, crossing.to))
+      editor.set(i, scrub(headers[i].value, crossing));
+  if (is_scrubbed_body(message) && leaks(message.body(), crossing.from, crossing.to))
+    editor.set_body(scrub(message.body(), crossing));
+}
+
 // ---- requests ----
 
 std::string Topology::forward(const wire::Message& request, const RequestEdits& edits,
                               const Crossing& crossing, bool& identity_removed) const {
   wire::Editor editor{request};
+  scrub(request, editor, crossing);
   editor.set_request_uri(edits.uri);
   const auto& headers = request.headers();
   const bool names_change = edits.from != request.find(HeaderName::From).value_or("") ||
@@ -167,10 +178,8 @@ std::string Topology::forward(const wire::Message& request, const RequestEdits& 
         if (names_change) editor.remove(i);
         continue;
       default:
-        break;
+        continue;
     }
-    if (leaks(header.value, crossing.from, crossing.to))
-      editor.set(i, scrub(header.value, crossing));
   }
   for (const auto& [index, value] : edits.values) editor.set(index, value);
 
@@ -185,11 +194,7 @@ std::string Topology::forward(const wire::Message& request, const RequestEdits& 
         edits.proxy_authorization ? HeaderName::ProxyAuthorization : HeaderName::Authorization,
         edits.authorization);
   if (edits.max_breadth != 0) editor.add_other("Max-Breadth", std::to_string(edits.max_breadth));
-  if (edits.body) {
-    editor.set_body(*edits.body);
-  } else if (is_scrubbed_body(request) && leaks(request.body(), crossing.from, crossing.to)) {
-    editor.set_body(scrub(request.body(), crossing));
-  }
+  if (edits.body) editor.set_body(*edits.body);
   return editor.finish();
 }
 
@@ -198,6 +203,7 @@ std::string Topology::forward(const wire::Message& request, const RequestEdits& 
 std::string Topology::forward(const wire::Message& response, const wire::Message& request,
                               const ResponseEdits& edits, const Crossing& crossing) const {
   wire::Editor editor{response};
+  scrub(response, editor, crossing);
   const auto& headers = response.headers();
   const std::string_view asked_to = request.find(HeaderName::To).value_or("");
   const std::string_view tag = tag_of(response.find(HeaderName::To).value_or(""));
@@ -225,7 +231,7 @@ std::string Topology::forward(const wire::Message& response, const wire::Message
         editor.set(i, request.find(HeaderName::CSeq).value_or(""));
         continue;
       case HeaderName::Contact:
-        if (edits.contact.empty()) break;
+        if (edits.contact.empty()) continue;  // scrubbed as it is
         if (contact_done) {
           editor.remove(i);
         } else {
@@ -241,10 +247,8 @@ std::string Topology::forward(const wire::Message& response, const wire::Message
       case HeaderName::ContentLength:
         continue;
       default:
-        break;
+        continue;
     }
-    if (leaks(header.value, crossing.from, crossing.to))
-      editor.set(i, scrub(header.value, crossing));
   }
   if (edits.makes_dialog) {
     const auto routes = request.list(HeaderName::RecordRoute);
@@ -253,11 +257,7 @@ std::string Topology::forward(const wire::Message& response, const wire::Message
   }
   const auto vias = request.list(HeaderName::Via);
   for (auto it = vias.rbegin(); it != vias.rend(); ++it) editor.add_first(HeaderName::Via, *it);
-  if (edits.body) {
-    editor.set_body(*edits.body);
-  } else if (is_scrubbed_body(response) && leaks(response.body(), crossing.from, crossing.to)) {
-    editor.set_body(scrub(response.body(), crossing));
-  }
+  if (edits.body) editor.set_body(*edits.body);
   return editor.finish();
 }
 

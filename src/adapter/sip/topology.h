@@ -68,6 +68,10 @@ class Topology {
   std::string scrub_sdp(std::string_view sdp, const Crossing& crossing,
                         const std::vector<IpAddress>& own) const;
 
+  // A whole message that is edited elsewhere: every header, and its body, without what must not be
+  // shown. Edits that are made after this one count.
+  void scrub(const wire::Message& message, wire::Editor& editor, const Crossing& crossing) const;
+
   std::string forward(const wire::Message& request, const RequestEdits& edits,
                       const Crossing& crossing, bool& identity_removed) const;
   // The response to `request` (the one that came to us): Via, From, Call-ID and CSeq are the
