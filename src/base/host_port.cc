@@ -34,7 +34,7 @@ bool is_host_name(std::string_view text) {
 
 }  // namespace
 
-Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t default_port) {
+Result<HostPort> HostPort::parse(std::string_view text, std::optional<std::uint16_t> default_port) {
   HostPort out;
   std::string_view host = text;
   std::string_view port;
@@ -64,8 +64,8 @@ Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t default_po
     return fail(Errc::BadValue, "neither a host name nor an IP address");
   }
   if (!has_port) {
-    if (default_port == 0) return fail(Errc::BadValue, "no port");
-    out.port = default_port;
+    if (!default_port) return fail(Errc::BadValue, "no port");
+    out.port = *default_port;
     return out;
   }
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
@@ -76,7 +76,9 @@ Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t default_po
 
 std::string HostPort::to_string() const {
   const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  std::string out = v6 ? "[" + host + "]" : host;
+  if (port != 0) out += ":" + std::to_string(port);
+  return out;
 }
 
 std::optional<TransportAddress> HostPort::literal() const {

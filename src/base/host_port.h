@@ -14,12 +14,14 @@
 namespace sallyport {
 
 struct HostPort {
-  std::string host;  // a host name, or an IP address without brackets
-  std::uint16_t port = 0;
+  std::string host;        // a host name, or an IP address without brackets
+  std::uint16_t port = 0;  // 0: none was written, and none is implied
 
-  // `default_port` 0: the port must be written. BadValue on anything that is neither a host name
-  // of RFC 1123 (letters, digits, hyphens, dots; at most 253 octets) nor an IP address.
-  static Result<HostPort> parse(std::string_view text, std::uint16_t default_port = 0);
+  // Without `default_port` the port must be written; 0: it may be left open. BadValue on anything
+  // that is neither a host name of RFC 1123 (letters, digits, hyphens, dots; at most 253 octets)
+  // nor an IP address.
+  static Result<HostPort> parse(std::string_view text,
+                                std::optional<std::uint16_t> default_port = std::nullopt);
   std::string to_string() const;
   // The address, when the host is written as one.
   std::optional<TransportAddress> literal() const;

@@ -59,7 +59,7 @@ Route Routing::find(std::string_view user, std::string_view domain, adapter::Pla
     best = &route;
     best_fit = here;
   }
-  if (best != nullptr) return {RouteKind::Upstream, best->upstream};
+  if (best != nullptr) return {RouteKind::Upstream, best->upstreams};
   if (domain.empty()) return {RouteKind::Unknown, {}};
   return {config_.allow_dns ? RouteKind::Dns : RouteKind::Forbidden, {}};
 }

@@ -30,18 +30,18 @@ struct Upstream {
 struct StaticRoute {
   std::string domain;
   std::string prefix;
-  Upstream upstream;
+  std::vector<Upstream> upstreams;  // the next when one is unavailable; all at one place
 };
 
 enum class RouteKind : std::uint8_t {
-  Upstream,   // to `upstream`
+  Upstream,   // to `upstreams`
   Dns,        // a foreign domain, reached as its DNS says
   Unknown,    // our domain or a number, and nobody there
   Forbidden,  // a foreign domain, and not allowed
 };
 struct Route {
   RouteKind kind = RouteKind::Unknown;
-  std::optional<Upstream> upstream;
+  std::vector<Upstream> upstreams;
 };
 
 // A number as it is compared: an optional + and digits, visual separators (RFC 3966 5.1.1) and

@@ -11,17 +11,17 @@ const auto kOutside = adapter::Place::outside();
 StaticRoute number(std::string prefix, std::string host) {
   StaticRoute out;
   out.prefix = std::move(prefix);
-  out.upstream.host = std::move(host);
+  out.upstreams = {{.host = std::move(host), .port = 0, .transport = {}, .place = {}}};
   return out;
 }
 StaticRoute domain(std::string name, std::string host) {
   StaticRoute out;
   out.domain = std::move(name);
-  out.upstream.host = std::move(host);
+  out.upstreams = {{.host = std::move(host), .port = 0, .transport = {}, .place = {}}};
   return out;
 }
 std::string host(const Route& route) {
-  return route.upstream ? route.upstream->host : std::string{"none"};
+  return route.upstreams.empty() ? std::string{"none"} : route.upstreams.front().host;
 }
 
 TEST(Number, IsDigitsWithAnOptionalPlusWhateverSeparatesThem) {

@@ -91,9 +91,10 @@ TEST_F(Config, DefaultFilesExamplesAreReadOnceTheyAreUncommented) {
   const auto loaded = load_server({write(text), {}, {}});
   for (const Problem& problem : loaded.problems) ADD_FAILURE() << problem.to_string();
   ASSERT_EQ(loaded.config.sip.relay.size(), 1U);
-  EXPECT_EQ(loaded.config.sip.relay.begin()->second.registrar.to_string(), "pbx.example.net:5060");
+  EXPECT_EQ(loaded.config.sip.relay.begin()->second.registrar.to_string(), "pbx.example.net");
   ASSERT_EQ(loaded.config.sip.routes.size(), 1U);
-  EXPECT_EQ(loaded.config.sip.routes[0].target.to_string(), "provider.example.com:5060");
+  ASSERT_EQ(loaded.config.sip.routes[0].targets.size(), 1U);
+  EXPECT_EQ(loaded.config.sip.routes[0].targets[0].to_string(), "provider.example.com");
 }
 
 TEST_F(Config, EveryKeyHasAMeaningAndItsOwnNameInTheEnvironment) {
@@ -127,7 +128,7 @@ TEST_F(Config, UnknownKeysInsideTablesOfTablesAreToldToo) {
                               "transprot = \"tcp\"\n"),
               ElementsAre("a.toml:3:1: unknown key 'transprot' (did you mean 'transport'?)"));
   EXPECT_THAT(
-      server_problems("[[sip.routes]]\ntarget = \"a.example:5060\"\ntransport = \"sctp\"\n"),
+      server_problems("[[sip.routes]]\ntargets = [\"a.example:5060\"]\ntransport = \"sctp\"\n"),
       ElementsAre("a.toml:3:13: transport: \"sctp\": not one of \"udp\", \"tcp\", \"tls\""));
 }
 

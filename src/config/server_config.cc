@@ -10,8 +10,10 @@ namespace {
 
 Schema describe_relay(ServerConfig::Sip::Relay& relay) {
   Schema schema;
-  schema.add("registrar", relay.registrar, 5060,
-             "The registrar, host or host:port; empty: where the domain's DNS says.");
+  schema.add(
+      "registrar", relay.registrar, 0,
+      "The registrar, host or host:port; without a port DNS finds it (SRV records, else port "
+      "5060, for tls 5061). Empty: where the domain's DNS says.");
   schema.add("transport", relay.transport, "\"udp\", \"tcp\" or \"tls\".");
   schema.add(
       "holds_credentials", relay.holds_credentials,
@@ -25,7 +27,9 @@ Schema describe_route(ServerConfig::Sip::Route& route) {
   Schema schema;
   schema.add("domain", route.domain, "Domain of the called address; empty: a domain of ours.");
   schema.add("prefix", route.prefix, "What the called user begins with; empty: any user.");
-  schema.add("target", route.target, 5060, "Where the call goes, host or host:port.");
+  schema.add("targets", route.targets, 0,
+             "Where the call goes, each host or host:port as for registrar. A target that does not "
+             "answer or says 503 is passed over, and tried last for some minutes.");
   schema.add("transport", route.transport, "\"udp\", \"tcp\" or \"tls\".");
   return schema;
 }
@@ -69,11 +73,11 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
              "Wrong passwords for one user, or from one source, in a minute; further attempts are "
              "refused without being looked at.");
   schema.add_named("sip.relay", sip.relay, describe_relay, "pbx.example.net",
-                   {HostPort{"pbx.example.net", 5060}, edge::Transport::Udp, false},
+                   {HostPort{"pbx.example.net", 0}, edge::Transport::Udp, false},
                    "A domain whose registrations are relayed to a registrar elsewhere, one table "
                    "for each.");
   schema.add_items("sip.routes", sip.routes, describe_route,
-                   {"", "+", HostPort{"provider.example.com", 5060}, edge::Transport::Udp},
+                   {"", "+", {HostPort{"provider.example.com", 0}}, edge::Transport::Udp},
                    "Where calls go whose target is not registered here, one table for each route. "
                    "The longest match wins.");
 }
@@ -188,7 +192,7 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
     if (std::count(config.sip.domains.begin(), config.sip.domains.end(), domain) != 0)
       where.report("sip.relay", "\"" + domain + "\" is also in sip.domains", problems);
   for (const ServerConfig::Sip::Route& route : config.sip.routes)
-    if (route.target.host.empty()) where.report("sip.routes", "a route has no target", problems);
+    if (route.targets.empty()) where.report("sip.routes", "a route has no targets", problems);
   check(config.tls, where, problems);
   check(config.modes, where, problems);
 }

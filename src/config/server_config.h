@@ -61,16 +61,16 @@ struct ServerConfig {
     // A domain whose registrations are relayed to a registrar elsewhere. Where the server holds the
     // credentials, they are kept with the users.
     struct Relay {
-      HostPort registrar;  // no host: where the domain's DNS says
+      HostPort registrar;  // no host: where the domain's DNS says; no port: where its own says
       edge::Transport transport = edge::Transport::Udp;
       bool holds_credentials = false;
       friend bool operator==(const Relay&, const Relay&) = default;
     };
     // Where calls go whose target is registered nowhere here. The longest match wins.
     struct Route {
-      std::string domain;  // the target's domain; empty: any of ours
-      std::string prefix;  // the target's user begins with this; empty: any user
-      HostPort target;
+      std::string domain;             // the target's domain; empty: any of ours
+      std::string prefix;             // the target's user begins with this; empty: any user
+      std::vector<HostPort> targets;  // the next when one is unavailable
       edge::Transport transport = edge::Transport::Udp;
       friend bool operator==(const Route&, const Route&) = default;
     };

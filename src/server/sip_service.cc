@@ -82,10 +82,13 @@ sip::Authenticator::Limits authenticator_limits(const config::ServerConfig& conf
 
 brain::Routing::Config routing_config(const config::ServerConfig& config) {
   brain::Routing::Config out;
-  for (const config::ServerConfig::Sip::Route& route : config.sip.routes)
-    out.routes.push_back({.domain = route.domain,
-                          .prefix = route.prefix,
-                          .upstream = upstream_of(route.target, route.transport)});
+  for (const config::ServerConfig::Sip::Route& route : config.sip.routes) {
+    brain::StaticRoute& made = out.routes.emplace_back();
+    made.domain = route.domain;
+    made.prefix = route.prefix;
+    for (const HostPort& target : route.targets)
+      made.upstreams.push_back(upstream_of(target, route.transport));
+  }
   out.allow_dns = config.sip.dns_routing;
   return out;
 }

@@ -103,10 +103,10 @@ def test_the_server_may_stand_behind_a_clouds_1_to_1_nat(scene: Scene):
 def test_two_servers_call_each_other_over_the_public_network(scene: Scene):
     """Each server has agents of its own; to one another they are plain SIP destinations."""
     world = World(scene, {"sip.routes": [
-        {"domain": "example.net", "target": f"{SECOND_SERVER}:5060"}]})
+        {"domain": "example.net", "targets": [f"{SECOND_SERVER}:5060"]}]})
     second = Server(scene, scene.public_host("server2", SECOND_SERVER), name="srv2",
                     domain="example.net", settings={"sip.routes": [
-                        {"domain": "example.org", "target": f"{SERVER}:5060"}]})
+                        {"domain": "example.org", "targets": [f"{SERVER}:5060"]}]})
     second.start()
     world.add_site("a")
     world.add_site("b", server=second)

@@ -11,12 +11,12 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
-std::string route_value(const brain::Upstream& upstream) {
+std::string uri_of(const brain::Upstream& upstream) {
   const bool v6 = upstream.host.find(':') != std::string::npos;
-  std::string out = "<sip:" + (v6 ? "[" + upstream.host + "]" : upstream.host);
+  std::string out = "sip:" + (v6 ? "[" + upstream.host + "]" : upstream.host);
   if (upstream.port != 0) out += ":" + std::to_string(upstream.port);
   if (upstream.transport) out += ";transport=" + lower_case(name(*upstream.transport));
-  return out + ";lr>";
+  return out;
 }
 
 Domains::Domains(const RegistrationConfig& config)

@@ -44,7 +44,7 @@ class Domains {
 
 std::string lower_case(std::string_view text);
 
-// Where an upstream is found, as a Route value: "<sip:pbx.example.net:5060;transport=tcp;lr>".
-std::string route_value(const brain::Upstream& upstream);
+// Where an upstream is found: "sip:pbx.example.net:5060;transport=tcp".
+std::string uri_of(const brain::Upstream& upstream);
 
 }  // namespace sallyport::adapter::sip

@@ -59,10 +59,12 @@ struct Question {
 
 struct Locator::Search {
   Place place;
-  std::string host;
+  std::deque<std::string> uris;  // still to be located
+  // Of the URI that is being located.
+  std::string host;                          // empty: it names an address
   std::optional<edge::Transport> transport;  // asked for by the URI
-  bool sips = false;
   bool asked_address = false;
+  std::size_t found_before = 0;    // hops of the URIs before it
   std::deque<Question> questions;  // the first one is open
   std::size_t asked = 0;
   std::vector<Hop> hops;
@@ -71,51 +73,47 @@ struct Locator::Search {
 };
 
 void Locator::locate(const Target& target, Commands& out, OnHops on_hops) {
-  const std::string& uri = target.route.empty() ? target.uri : target.route.front();
-  if (!target.hop) return locate(target.place, uri, out, std::move(on_hops));
-  const bool open = transport_.is_open(target.hop->connection);
-  // A connection that is gone came from a port where nobody listens; the contact may say better.
-  if (is_reliable(target.hop->transport) && target.hop->connection && !open)
-    return locate(target.place, uri, out, std::move(on_hops));
   const auto search = std::make_shared<Search>();
   search->place = target.place;
-  search->hops = {*target.hop};
   search->on_hops = std::move(on_hops);
-  find_locals(search, out);
-}
-
-void Locator::locate(Place place, std::string_view uri, Commands& out, OnHops on_hops) {
-  const auto search = std::make_shared<Search>();
-  search->place = place;
-  search->on_hops = std::move(on_hops);
-  if (!begin(search, uri) || out.edge(place) == nullptr) return search->on_hops({}, out);
+  if (out.edge(target.place) == nullptr) return search->on_hops({}, out);
+  // A connection that is gone came from a port where nobody listens; the contact may say better.
+  const bool gone = target.hop && is_reliable(target.hop->transport) && target.hop->connection &&
+                    !transport_.is_open(target.hop->connection);
+  if (target.hop && !gone) {
+    search->hops = {*target.hop};
+    return find_locals(search, out);
+  }
+  search->uris.assign(target.next_hops.begin(), target.next_hops.end());
+  if (search->uris.empty())
+    search->uris.push_back(target.route.empty() ? target.uri : target.route.front());
   step(search, out);
 }
 
 // RFC 3263 section 4: what is asked first.
-bool Locator::begin(const SearchPtr& search, std::string_view text) const {
+void Locator::begin(Search& search, const std::string& text) const {
+  search.host.clear();
   const auto address = wire::NameAddr::parse(text);
-  if (!address || !address->uri.is_sip() || address->uri.host.empty()) return false;
+  if (!address || !address->uri.is_sip() || address->uri.host.empty()) return;
   const wire::Uri& uri = address->uri;
-  search->sips = uri.is_sips();
-  search->transport = transport_of(uri.parameters.find("transport").value_or(""));
-  if (search->sips) search->transport = edge::Transport::Tls;
-  const edge::Transport transport = search->transport.value_or(edge::Transport::Udp);
+  search.transport = transport_of(uri.parameters.find("transport").value_or(""));
+  if (uri.is_sips()) search.transport = edge::Transport::Tls;
+  const edge::Transport transport = search.transport.value_or(edge::Transport::Udp);
   const std::uint16_t port = uri.port != 0 ? uri.port : default_port(transport);
   if (const auto ip = IpAddress::parse(uri.host)) {
-    search->hops.push_back({.place = search->place, .transport = transport, .remote = {*ip, port}});
-    return true;
+    search.hops.push_back({.place = search.place, .transport = transport, .remote = {*ip, port}});
+    return;
   }
-  search->host = uri.host;
-  if (uri.port != 0) {
-    search->asked_address = true;
-    search->questions.push_back({search->host, edge::RecordType::Address, transport, port});
-  } else if (search->transport) {
-    add_services(*search);
+  search.host = uri.host;
+  search.found_before = search.hops.size();
+  search.asked_address = uri.port != 0;
+  if (search.asked_address) {
+    search.questions.push_back({search.host, edge::RecordType::Address, transport, port});
+  } else if (search.transport) {
+    add_services(search);
   } else {
-    search->questions.push_back({search->host, edge::RecordType::Naptr});
+    search.questions.push_back({search.host, edge::RecordType::Naptr});
   }
-  return true;
 }
 
 void Locator::add_services(Search& search) const {
@@ -133,12 +131,17 @@ void Locator::add_services(Search& search) const {
 
 void Locator::step(const SearchPtr& search, Commands& out) {
   edge::Edge* edge = out.edge(search->place);
-  if (search->questions.empty() && search->hops.empty() && !search->host.empty() &&
+  const bool nothing_found = search->hops.size() == search->found_before;
+  if (search->questions.empty() && nothing_found && !search->host.empty() &&
       !std::exchange(search->asked_address, true)) {
     // RFC 3263 4.2: no SRV records, so the name itself at the default port.
     const edge::Transport transport = search->transport.value_or(edge::Transport::Udp);
     search->questions.push_back(
         {search->host, edge::RecordType::Address, transport, default_port(transport)});
+  }
+  while (search->questions.empty() && !search->uris.empty()) {
+    begin(*search, search->uris.front());
+    search->uris.pop_front();
   }
   const bool enough = search->asked >= kMaxQuestions || search->hops.size() >= kMaxHops;
   if (search->questions.empty() || enough || edge == nullptr) return find_locals(search, out);

@@ -25,10 +25,9 @@ class Locator {
   Locator(const Config& config, Transport& transport, Random& random)
       : config_(config), transport_(transport), random_(random) {}
 
-  // The hops of a target, best first: its own hop, else those of its first route or of its URI.
-  // May answer before it returns.
+  // The hops of a target, best first: its own hop, else those of its next hops, of its first route,
+  // or of its URI. May answer before it returns.
   void locate(const Target& target, Commands& out, OnHops on_hops);
-  void locate(Place place, std::string_view uri, Commands& out, OnHops on_hops);
 
   // False when that question is not ours.
   bool on_resolved(Place place, edge::QueryId id, const std::vector<edge::Record>& records,
@@ -41,7 +40,7 @@ class Locator {
  private:
   struct Search;
   using SearchPtr = std::shared_ptr<Search>;
-  bool begin(const SearchPtr& search, std::string_view uri) const;
+  void begin(Search& search, const std::string& uri) const;
   void add_services(Search& search) const;
   void step(const SearchPtr& search, Commands& out);
   void on_naptr(Search& search, std::vector<edge::Record> records) const;

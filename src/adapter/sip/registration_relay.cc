@@ -258,7 +258,7 @@ void RegistrationRelay::send(const JobPtr& job, Commands& out) {
   if (job->upstream < job->relay.upstreams.size()) {
     const brain::Upstream& upstream = job->relay.upstreams[job->upstream];
     target.place = upstream.place;
-    target.route.push_back(route_value(upstream));
+    target.next_hops = {uri_of(upstream)};
   }
   Transactions::ResponseHandler handler;
   handler.on_response = [this, job](const wire::Message& response, Commands& commands) {

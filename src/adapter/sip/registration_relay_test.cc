@@ -176,8 +176,7 @@ TEST_F(RelayTest, ShowsTheUpstreamATerminalAtAnAddressOfTheServer) {
   EXPECT_THAT(contact(), AllOf(HasSubstr("@192.0.2.100:5060>;q=0.5"),
                                HasSubstr("+sip.instance=\"<urn:uuid:1>\""),
                                Not(HasSubstr("reg-id")), Not(HasSubstr("Alice"))));
-  EXPECT_EQ(sent_[0].target.route,
-            std::vector<std::string>{"<sip:sbc1.example.net:5070;transport=tcp;lr>"});
+  EXPECT_THAT(sent_[0].target.next_hops, ElementsAre("sip:sbc1.example.net:5070;transport=tcp"));
   EXPECT_TRUE(sent_[0].target.place.is_outside());
 }
 
@@ -318,7 +317,7 @@ TEST_F(RelayTest, GoesToTheNextUpstreamWhenOneDoesNotAnswer) {
   sent_.clear();
   failed(Errc::NotFound, commands_);
   ASSERT_THAT(sent_, SizeIs(1));
-  EXPECT_EQ(sent_[0].target.route, std::vector<std::string>{"<sip:[2001:db8::5];lr>"});
+  EXPECT_THAT(sent_[0].target.next_hops, ElementsAre("sip:[2001:db8::5]"));
   EXPECT_TRUE(answers_.empty());
   failed = sent_.back().handler.on_failed;
   failed(Errc::Unreachable, commands_);
@@ -382,7 +381,7 @@ TEST_F(RelayTest, GivesUpWhenTheUpstreamRefusesTheCredentialsThatAreHeld) {
       "WWW-Authenticate: Digest realm=\"upstream realm\", nonce=\"n\"\r\n";
   answer(401, challenge);
   ASSERT_THAT(sent_, SizeIs(1));
-  EXPECT_TRUE(sent_[0].target.route.empty()) << "found by the domain";
+  EXPECT_TRUE(sent_[0].target.next_hops.empty()) << "found by the domain";
   EXPECT_EQ(sent_[0].target.uri, "sip:pbx.example.net");
   answer(401, challenge);
   EXPECT_TRUE(sent_.empty());

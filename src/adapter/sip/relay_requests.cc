@@ -191,7 +191,7 @@ void Relay::on_targets(const ExchangePtr& exchange, Targets targets, Commands& o
   // Never an open relay, whatever routing says.
   std::erase_if(targets.targets, [&](const Target& target) {
     return target.place.is_outside() && exchange->from.place.is_outside() && !target.hop &&
-           target.route.empty();
+           target.route.empty() && target.next_hops.empty();
   });
   if (targets.targets.empty()) return refuse(exchange, 404, {}, "no_target", out);
   std::stable_sort(targets.targets.begin(), targets.targets.end(),

@@ -1,14 +1,19 @@
 #include "adapter/sip/requester.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "adapter/sip/transport.h"
+#include "codec/sip/headers.h"
 
 namespace sallyport::adapter::sip {
 namespace {
 
 // RFC 3261 18.1.1: a larger request goes over a transport with congestion control.
 constexpr std::size_t kLargestDatagram = 1300;
+// What did not answer is tried last for so long; RFC 3263 4.3 leaves the time open.
+constexpr Duration kAvoidTime = std::chrono::minutes{5};
+constexpr std::size_t kMaxAvoided = 256;
 
 }  // namespace
 
@@ -42,6 +47,10 @@ RequestId Requester::request(std::vector<Hop> hops, Build build,
 void Requester::go(RequestId id, std::vector<Hop> hops, Commands& out) {
   const auto it = requests_.find(id);
   if (it == requests_.end()) return;
+  std::stable_partition(hops.begin(), hops.end(), [&](const Hop& hop) {
+    const auto avoided = avoided_.find(key_of(hop));
+    return avoided == avoided_.end() || avoided->second <= out.now();
+  });
   it->second.hops = std::move(hops);
   if (!it->second.hops.empty() && !it->second.cancelled)
     return try_next(id, Errc::Unreachable, out);
@@ -54,6 +63,12 @@ void Requester::go(RequestId id, std::vector<Hop> hops, Commands& out) {
 void Requester::fail_request(RequestId id, Errc why, Commands& out) {
   const auto node = requests_.extract(id);
   if (!node.empty() && node.mapped().handler.on_failed) node.mapped().handler.on_failed(why, out);
+}
+
+void Requester::avoid(const Hop& hop, Duration time, Commands& out) {
+  if (avoided_.size() >= kMaxAvoided)
+    std::erase_if(avoided_, [&](const auto& item) { return item.second <= out.now(); });
+  if (avoided_.size() < kMaxAvoided) avoided_[key_of(hop)] = out.now() + time;
 }
 
 void Requester::try_next(RequestId id, Errc why, Commands& out) {
@@ -74,7 +89,12 @@ void Requester::try_next(RequestId id, Errc why, Commands& out) {
       hop, text,
       {.on_response = [this, id](const wire::Message& response,
                                  Commands& at) { on_response(id, response, at); },
-       .on_failed = [this, id](Errc error, Commands& at) { try_next(id, error, at); }},
+       .on_failed =
+           [this, id, hop](Errc error, Commands& at) {
+             // Exhausted: it is we who could not.
+             if (error != Errc::Exhausted) avoid(hop, kAvoidTime, at);
+             try_next(id, error, at);
+           }},
       out, request.branch_suffix);
 }
 
@@ -98,9 +118,15 @@ void Requester::on_response(RequestId id, const wire::Message& response, Command
   if (it == requests_.end()) return;
   Request& request = it->second;
   const int status = response.status();
+  const Hop& hop = request.hops[request.next - 1];
+  if (status != 503) avoided_.erase(key_of(hop));
   // RFC 3263 4.3: the next server is tried when one says that it cannot.
   if (status == 503 && request.next < request.hops.size() && !request.cancelled) {
     counters_.add("failover");
+    // RFC 3261 21.5.4: it says for how long, or means this request only.
+    const auto pause =
+        wire::parse_leading_number(response.find(wire::HeaderName::RetryAfter).value_or(""));
+    if (pause) avoid(hop, std::min<Duration>(seconds{*pause}, kAvoidTime), out);
     return try_next(id, Errc::Unreachable, out);
   }
   const auto on_response = request.handler.on_response;

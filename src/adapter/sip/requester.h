@@ -1,11 +1,14 @@
 // Sends a request to a target, wherever that turns out to be: finds its hops (RFC 3263) and tries
-// them in order until one answers with anything but 503 (RFC 3263 4.3). Used by calls, by the
+// them in order until one answers with anything but 503 (RFC 3263 4.3). One that was found
+// unavailable is tried last for a while, or each call would wait for it anew. Used by calls, by the
 // forwarding of everything else, and by the registration relay.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -55,6 +58,9 @@ class Requester {
     bool accepted = false;        // an INVITE's 2xx has come
     bool tried_reliable = false;  // for its size, before UDP
   };
+  using HopKey = std::tuple<Place, edge::Transport, TransportAddress>;
+  static HopKey key_of(const Hop& hop) { return {hop.place, hop.transport, hop.remote}; }
+  void avoid(const Hop& hop, Duration time, Commands& out);
   RequestId begin(Build build, Transactions::ResponseHandler handler, std::string branch_suffix);
   void go(RequestId id, std::vector<Hop> hops, Commands& out);
   std::optional<Hop> reliable_instead(const Request& request, std::size_t size) const;
@@ -68,6 +74,7 @@ class Requester {
   Timers& timers_;
   Counters& counters_;
   std::unordered_map<RequestId, Request> requests_;
+  std::map<HopKey, TimePoint> avoided_;  // until when
   std::uint64_t next_id_ = 0;
 };
 

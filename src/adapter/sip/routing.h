@@ -18,8 +18,11 @@ struct Target {
   std::string uri;
   Place place;
   // Route values from the top ("<sip:proxy.example.net;lr>"): the Path of a registration reversed
-  // into a route, an upstream proxy. The first one, else `uri`, is located by RFC 3263.
+  // into a route. The first one, else `uri`, is located by RFC 3263.
   std::vector<std::string> route;
+  // URIs that are located in their place: the upstreams of a static route, each tried when the one
+  // before is unavailable; a strict router (RFC 3261 12.2.1.1).
+  std::vector<std::string> next_hops;
   // Set when it is known where the target is reached: the source of its registration. Then nothing
   // is looked up. A connection that is no longer open falls back to dialling hop.remote.
   std::optional<Hop> hop;

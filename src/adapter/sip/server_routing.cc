@@ -182,9 +182,9 @@ void ServerRouting::find_elsewhere(const Question& question, const std::string& 
       return question.refuse(403, "caller_not_registered");
     Target target;
     target.uri = question.uri;
-    if (route.upstream) {
-      target.place = route.upstream->place;
-      target.route.push_back(route_value(*route.upstream));
+    for (const brain::Upstream& upstream : route.upstreams) {
+      target.place = upstream.place;
+      target.next_hops.push_back(uri_of(upstream));
     }
     Targets targets;
     targets.targets.push_back(std::move(target));
@@ -206,10 +206,9 @@ void ServerRouting::find_relayed(const Question& question, const RelayDomain& re
                             : std::string{question.uri};
     // RFC 3608 6.1: the Service-Route is where the terminal's requests go first.
     if (caller != nullptr) target.route = elements(caller->route);
-    if (!relay.upstreams.empty()) {
-      const brain::Upstream& upstream = relay.upstreams.front();
+    for (const brain::Upstream& upstream : relay.upstreams) {
       target.place = upstream.place;
-      if (target.route.empty()) target.route.push_back(route_value(upstream));
+      if (target.route.empty()) target.next_hops.push_back(uri_of(upstream));
     }
     if (caller != nullptr && (by_address || relay.holds_credentials)) {
       const auto identity = Uri::parse(caller->identity);

@@ -46,7 +46,10 @@ class RoutingTest : public ::testing::Test {
     out.allow_dns = true;
     brain::StaticRoute number;
     number.prefix = "+49";
-    number.upstream.host = "provider.example.com";
+    number.upstreams.resize(2);
+    number.upstreams[0].host = "provider.example.com";
+    number.upstreams[1].host = "spare.example.com";
+    number.upstreams[1].port = 5070;
     out.routes = {number};
     return out;
   }
@@ -189,7 +192,7 @@ TEST_F(RoutingTest, LeavesTheCallsOfARelayedDomainToItsUpstream) {
   EXPECT_EQ(refused("sip:bob@pbx.example.net", Place::outside()), 403);
   config_.registered_callers_only = false;
   const Targets free = ask("sip:bob@pbx.example.net", kInside, "sip:stranger@pbx.example.net");
-  EXPECT_THAT(free.targets[0].route, ElementsAre("<sip:192.0.2.50;lr>"));
+  EXPECT_THAT(free.targets[0].next_hops, ElementsAre("sip:192.0.2.50"));
 }
 
 TEST_F(RoutingTest, AnswersChallengesForCallersWhoseCredentialsItHolds) {
@@ -214,12 +217,13 @@ TEST_F(RoutingTest, RoutesNumbersAndForeignDomainsForRegisteredCallersOnly) {
   const Targets number = ask("tel:+49-30-1", kInside);
   ASSERT_THAT(number.targets, SizeIs(1));
   EXPECT_EQ(number.targets[0].uri, "tel:+49-30-1");
-  EXPECT_THAT(number.targets[0].route, ElementsAre("<sip:provider.example.com;lr>"));
+  EXPECT_THAT(number.targets[0].next_hops,
+              ElementsAre("sip:provider.example.com", "sip:spare.example.com:5070"));
   EXPECT_THAT(ask("sip:+49301@example.org;user=phone", kInside).targets, SizeIs(1));
   EXPECT_EQ(refused("sip:+331@example.org", kInside), 404);
   const Targets foreign = ask("sip:bob@example.com", kInside);
   ASSERT_THAT(foreign.targets, SizeIs(1));
-  EXPECT_TRUE(foreign.targets[0].route.empty()) << "found by its own DNS";
+  EXPECT_TRUE(foreign.targets[0].next_hops.empty()) << "found by its own DNS";
   EXPECT_TRUE(foreign.targets[0].place.is_outside());
   EXPECT_EQ(refused("sip:bob@example.com", kOther), 403) << "registered, but not there";
   EXPECT_EQ(refused("http://example.com", kInside), 416);

@@ -241,6 +241,63 @@ TEST(Locator, GoesOnToTheNextWhenOneIsUnavailableOrSilent) {
   }
 }
 
+TEST(Locator, TriesTheUpstreamsOfARouteInTheirOrderAndTheDeadOneLast) {
+  Upstream u;
+  Phone& first = u.world.phone(kOutside, "first", "192.0.2.1:5060");
+  Phone& second = u.world.phone(kOutside, "second", "192.0.2.2:5062");
+  u.world.routing.targets["sip:bob@example.net"] = {
+      {.uri = "sip:bob@example.net",
+       .place = kOutside,
+       .route = {},
+       .next_hops = {"sip:192.0.2.1:5060", "sip:second.example.net:5062"},
+       .hop = {}}};
+  const auto refused_by = [&](Phone& upstream) {
+    const auto invite = upstream.hear_request("INVITE");
+    EXPECT_EQ(invite.request_uri(), "sip:bob@example.net");
+    EXPECT_FALSE(invite.has(wire::HeaderName::Route));
+    upstream.respond(invite, 486);
+    upstream.hear_request("ACK");
+    u.alice.hear_response(486);
+    u.alice.ack();
+  };
+  const auto ring = [&] { u.alice.invite("sip:bob@example.net", u.alice.sdp()); };
+  ring();
+  refused_by(first);
+  ring();
+  u.world.pass(seconds{32});
+  first.heard.clear();
+  refused_by(second);
+  ring();
+  refused_by(second);
+  EXPECT_FALSE(first.has_heard()) << "nobody waits for it again so soon";
+  u.world.pass(std::chrono::minutes{6});
+  ring();
+  refused_by(first);
+  EXPECT_FALSE(second.has_heard());
+  u.world.expect_nothing_leaked();
+}
+
+TEST(Locator, LeavesAnUpstreamAloneForAsLongAsItSays) {
+  Upstream u;
+  Phone& first = u.world.phone(kOutside, "first", "192.0.2.1:5061");
+  Phone& second = u.world.phone(kOutside, "second", "192.0.2.2:5062");
+  const auto refused_by = [&](Phone& upstream) {
+    upstream.respond(upstream.hear_request("INVITE"), 486);
+    upstream.hear_request("ACK");
+    u.alice.hear_response(486);
+    u.alice.ack();
+  };
+  u.alice.invite("sip:bob@example.net", u.alice.sdp());
+  first.respond(first.hear_request("INVITE"), 503, {}, "Retry-After: 20 (maintenance)\r\n");
+  first.hear_request("ACK");
+  refused_by(second);
+  u.alice.invite("sip:bob@example.net", u.alice.sdp());
+  refused_by(second);
+  u.world.pass(seconds{40});
+  u.alice.invite("sip:bob@example.net", u.alice.sdp());
+  refused_by(first);
+}
+
 TEST(Locator, FollowsNaptrToTcp) {
   Upstream u;
   u.world.dns[{"example.net", RecordType::Naptr}] = {{.type = RecordType::Naptr,
