@@ -375,6 +375,36 @@ TEST(Call, KeepsToTheRouteOfProxiesOutsideAndShowsItToNobody) {
   p.world.expect_drained();
 }
 
+// RFC 3261 12.2.1.1 and 16.12.1.1: a proxy without lr wants to be in the Request-URI, and the
+// phone's own URI last in the Route.
+TEST(Call, SpeaksToAStrictRouterAsItWants) {
+  Pair p(kOutside);
+  Phone& proxy = p.world.phone(kOutside, "proxy", "192.0.2.40:5060");
+  p.alice.invite("sip:bob@example.com", p.alice.sdp());
+  const auto invite = p.bob.hear_request("INVITE");
+  p.bob.learn_request(invite);
+  p.bob.respond(invite, 200, p.bob.sdp(),
+                "Record-Route: <sip:192.0.2.41;lr>\r\nRecord-Route: <sip:192.0.2.40>\r\n");
+  const auto ok = p.alice.hear_response(200);
+  p.alice.learn(ok);
+  p.alice.ack();
+  const auto expect_strict = [&](const wire::Message& request) {
+    EXPECT_EQ(request.request_uri(), "sip:192.0.2.40");
+    const auto routes = request.list(wire::HeaderName::Route);
+    ASSERT_EQ(routes.size(), 2U);
+    EXPECT_EQ(routes[0], "<sip:192.0.2.41;lr>");
+    EXPECT_EQ(routes[1], "<sip:bob@192.0.2.6:5060>");
+  };
+  expect_strict(proxy.hear_request("ACK"));
+  p.alice.in_dialog("BYE");
+  const auto bye = proxy.hear_request("BYE");
+  expect_strict(bye);
+  proxy.respond(bye, 200);
+  p.alice.hear_response(200);
+  p.world.expect_nothing_leaked();
+  p.world.expect_drained();
+}
+
 TEST(Call, ReachesAPhoneThatShowsAGruuWhereItWasHeardFrom) {
   Pair p(kOutside);
   p.alice.contact_host = "example.com;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6";

@@ -39,11 +39,10 @@ Target Relay::target_of(const Party& party) const {
     const auto first = wire::NameAddr::parse(target.route.front());
     if (!first || first->uri.parameters.has("lr")) return target;
     // RFC 3261 12.2.1.1: a strict router takes the Request-URI, the target goes last.
-    const std::string uri(first->uri.text);
+    target.uri = first->uri.text;
     target.route.erase(target.route.begin());
     target.route.push_back("<" + party.target + ">");
-    target.uri = uri;
-    target.route.insert(target.route.begin(), "<" + uri + ">");
+    target.next_hops = {target.uri};
     return target;
   }
   const auto uri = wire::Uri::parse(party.target);
