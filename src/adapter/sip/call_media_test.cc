@@ -203,6 +203,22 @@ TEST(CallMedia, IsOfferedReliablyBeforeTheAnswer) {
   p.finish();
 }
 
+// RFC 3261 14.1: a re-INVITE may leave the offer to the other side, too.
+TEST(CallMedia, IsOfferedAnewByWhoIsAskedToWithoutAnOffer) {
+  Pair p;
+  p.establish();
+  p.alice.in_dialog("INVITE");
+  const auto asked = p.bob.hear_request("INVITE");
+  EXPECT_TRUE(asked.body().empty());
+  p.bob.respond(asked, 200, p.bob.sdp(5200));
+  const auto offered = p.alice.hear_response(200);
+  EXPECT_EQ(media_of(offered), p.toward_alice);
+  p.alice.ack(p.alice.sdp(4200));
+  EXPECT_EQ(media_of(p.bob.hear_request("ACK")), p.toward_bob);
+  p.expect_audio_both_ways(4200, 5200);
+  p.finish();
+}
+
 TEST(CallMedia, ComesEarlyAndIsUpdatedBeforeTheAnswer) {
   Pair p;
   p.alice.invite("sip:bob@example.com", p.alice.sdp(4000), "Supported: 100rel\r\n");

@@ -121,6 +121,34 @@ TEST(Transfer, AttendedJoinsAliceWithAPhoneOfHerOwnSite) {
   transfer_attended(kSiteA, "10.1.1.30:5060");
 }
 
+// RFC 3911 and RFC 4538: Alice's neighbour knows her dialog from her, and speaks to Bob about it.
+TEST(References, NameADialogAsTheOtherSideKnowsIt) {
+  Pair p;
+  Phone& carol = p.world.phone(kSiteA, "carol", "10.1.1.7:5060");
+  p.establish();
+  ASSERT_NE(p.alice.call_id, p.bob.call_id) << "Alice's names her address";
+  const std::string tags_of_join = ";to-tag=" + p.bob.tag + ";from-tag=" + p.alice.tag;
+  carol.invite("sip:bob@example.com", carol.sdp(4020),
+               "Join: " + p.alice.call_id + tags_of_join + "\r\n");
+  const auto joining = p.bob.hear_request("INVITE");
+  EXPECT_EQ(joining.find(HeaderName::Join), p.bob.call_id + tags_of_join);
+  p.bob.respond(joining, 486);
+  p.bob.hear_request("ACK");
+  carol.hear_response(486);
+  carol.ack();
+
+  const std::string tags = " ;local-tag=" + p.bob.tag + " ;remote-tag=" + p.alice.tag;
+  carol.say(carol.request(
+      "REFER", "sip:bob@example.com", "<sip:carol@example.com>;tag=c", "<sip:bob@example.com>",
+      "ref-1", 1,
+      "Refer-To: <sip:dave@example.com>\r\nTarget-Dialog: " + p.alice.call_id + tags + "\r\n"));
+  const auto refer = p.bob.hear_request("REFER");
+  EXPECT_EQ(refer.find_other("Target-Dialog"), p.bob.call_id + tags);
+  p.bob.respond(refer, 403);
+  carol.hear_response(403);
+  p.finish();
+}
+
 TEST(Subscription, CarriesNotificationsUntilItIsTerminated) {
   Pair p(kOutside);
   p.alice.call_id = "sub-1@10.1.1.5";

@@ -1,4 +1,6 @@
 // Requests that make no call: they go to whom they name, and their answers come back.
+#include <array>
+
 #include "adapter/sip/test_call.h"
 
 namespace sallyport::adapter::sip::test {
@@ -176,6 +178,50 @@ TEST(Forwarding, HidesAddressesInHeadersOfEveryKind) {
   p.bob.respond(message, 200);
   p.alice.hear_response(200);
   p.world.expect_nothing_leaked();
+}
+
+// What phones publish and notify of themselves: presence, dialogs, mailboxes, transfers.
+TEST(Forwarding, HidesAddressesInBodiesThatProgramsWrite) {
+  struct Body {
+    std::string_view type, text, kept;
+  };
+  const std::array bodies{
+      Body{"application/pidf+xml",
+           "<presence entity=\"sip:alice@example.com\"><tuple "
+           "id=\"1\"><contact>sip:alice@10.1.1.5:5060"
+           "</contact></tuple></presence>",
+           "<contact>sip:alice@example.com</contact>"},
+      Body{
+          "application/dialog-info+xml",
+          "<dialog call-id=\"77@10.1.1.5\"><local><target uri=\"sip:a@10.1.1.5:5060;x=1\"/></local>"
+          "<remote><identity>sip:b@203.0.113.10</identity></remote></dialog>",
+          "<target uri=\"sip:a@example.com;x=1\"/>"},
+      Body{"application/simple-message-summary",
+           "Messages-Waiting: yes\r\nMessage-Account: sip:alice@10.1.1.2\r\n",
+           "Messages-Waiting: yes"},
+      Body{"message/sipfrag", "SIP/2.0 200 OK\r\nContact: <sip:alice@10.1.1.5:5060>\r\n",
+           "SIP/2.0 200 OK"},
+      Body{"multipart/mixed;boundary=b",
+           "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b\r\nContent-Type: "
+           "application/pidf+xml\r\n\r\n<contact>sip:10.1.1.5</contact>\r\n--b--\r\n",
+           "\r\n\r\nhello\r\n--b"},
+      Body{"", "alice@10.1.1.5", "alice@"},
+  };
+  for (const Body& body : bodies) {
+    for (const std::string_view method : {"PUBLISH", "MESSAGE", "NOTIFY", "INFO"}) {
+      Pair p(kOutside);
+      p.alice.say(outside_dialog(p.alice, method, "sip:bob@example.com",
+                                 "Event: x\r\nSubscription-State: active\r\nContent-Type: " +
+                                     std::string(body.type) + "\r\n",
+                                 body.text));
+      const auto seen = p.bob.hear_request(method);
+      EXPECT_TRUE(seen.validate());
+      EXPECT_NE(seen.body().find(body.kept), std::string_view::npos) << seen.body();
+      p.world.expect_nothing_leaked();
+      p.bob.respond(seen, 200);
+      p.alice.hear_response(200);
+    }
+  }
 }
 
 TEST(Forwarding, TakesAuthIntOutOfAChallenge) {

@@ -1,5 +1,5 @@
 // What a message says about other dialogs and about contacts that we gave out: Refer-To, Replaces,
-// Join, Target-Dialog, In-Reply-To. Each side knows its own dialog with us; so that a transfer
+// Join, Target-Dialog. Each side knows its own dialog with us; so that a transfer
 // works, what one side says must become what the other side knows.
 #include <algorithm>
 #include <cctype>

@@ -121,8 +121,13 @@ Result<DialogId> DialogId::parse(std::string_view text) {
   const Parameters parameters{text.substr(semicolon)};
   DialogId out;
   out.call_id = trim_right(text.substr(0, semicolon));
-  out.to_tag = parameters.find("to-tag").value_or(std::string_view{});
-  out.from_tag = parameters.find("from-tag").value_or(std::string_view{});
+  // RFC 4538 7: Target-Dialog names the tags by whose they are.
+  const auto tag = [&](std::string_view name, std::string_view of_target_dialog) {
+    return parameters.find(name).value_or(
+        parameters.find(of_target_dialog).value_or(std::string_view{}));
+  };
+  out.to_tag = tag("to-tag", "remote-tag");
+  out.from_tag = tag("from-tag", "local-tag");
   out.early_only = parameters.has("early-only");
   // RFC 3891 6.1: "A Replaces header field MUST contain exactly one to-tag and exactly one
   // from-tag".

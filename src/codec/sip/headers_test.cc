@@ -77,6 +77,13 @@ TEST(DialogId, NeedsBothTags) {
   EXPECT_FALSE(id->early_only);
   EXPECT_TRUE(DialogId::parse("x;to-tag=1;from-tag=2;early-only")->early_only);
   EXPECT_FALSE(DialogId::parse("x;to-tag=1"));
+  const auto target = DialogId::parse(
+      "fa77as7dad8-sd98ajzz@host.example.com ;local-tag=kkaz-"
+      "; remote-tag=6544");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->call_id, "fa77as7dad8-sd98ajzz@host.example.com");
+  EXPECT_EQ(target->from_tag, "kkaz-");
+  EXPECT_EQ(target->to_tag, "6544");
   EXPECT_FALSE(DialogId::parse(";to-tag=1;from-tag=2"));
 }
 
