@@ -77,6 +77,16 @@ def test_the_server_answers_the_challenge_for_phones_that_know_only_their_agent(
     world.hang_up(paul, alice)
 
 
+def test_the_server_answers_a_challenge_of_sha_256(scene: Scene):
+    world, _ = relayed(scene, {"holds_credentials": True}, algorithm="SHA-256",
+                       challenge_invites=True)
+    world.server.add_user("alice", "secret", PBX_DOMAIN)
+    alice = phone_in_site(world, "alice", domain=world.agents["a"].host.address)
+    began = alice.dial(f"sip:nobody@{PBX_DOMAIN}")
+    closed = until(lambda: alice.seen("CALL_CLOSED", began), "the PBX's word")[0]
+    assert "404" in closed["param"], "it was let through, and nobody of that name is there"
+
+
 def test_a_phone_that_unregisters_is_gone_from_the_pbx(scene: Scene):
     world, _ = relayed(scene)
     alice, paul = phone_in_site(world, "alice"), public_phone(world, "paul")

@@ -1,5 +1,6 @@
 """SIP beyond a keypad: sipp plays phones that do what the standards allow."""
 
+import hashlib
 import re
 import struct
 import time
@@ -8,7 +9,7 @@ import pytest
 from scene import audio
 from scene.certificates import Authority
 from scene.conversations import PAIRS, converse
-from scene.figure1 import Scene
+from scene.figure1 import SERVER, Scene
 from scene.sipp import Scenario, Sipp, audio_sdp, t38_sdp
 from scene.waiting import until
 from scene.world import PASSWORD, World, figure_1
@@ -110,6 +111,66 @@ def test_phones_use_tcp_and_tls(scene: Scene, transport: str):
     in_clear = scene.tap(alice.host).select(
         lambda p: p.protocol == "udp" and b"SIP/2.0" in p.payload)
     assert not in_clear, "a TCP or TLS phone was spoken to over UDP"
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_public_phone_uses_tcp_or_tls(scene: Scene, transport: str):
+    """It can only be reached over the connection that it opened."""
+    authority = Authority(scene.folder_for("certificates"))
+    certificate = authority.certify("server", f"IP:{SERVER}", "DNS:example.org")
+    world = World(scene, {
+        "sip.listen": [f"tcp:{SERVER}:5060", f"tls:{SERVER}:5061"],
+        "tls.certificate_file": str(certificate.certificate),
+        "tls.key_file": str(certificate.key)})
+    world.add_site("a")
+    alice = world.phone("a", "alice")
+    paul = world.public_phone("paul", register=True, home_nat=True, transport=transport,
+                              sip_extra=f"sip_cafile {authority.own.certificate}")
+    for caller, callee in ((alice, paul), (paul, alice)):
+        world.call(caller, callee)
+        world.hang_up(callee, caller)
+
+
+def test_a_phone_may_prove_itself_with_sha_256(scene: Scene):
+    """RFC 8760. No phone of Debian 12 can, so the algorithm is written out here."""
+    world = World(scene, {"sip.digests": ["sha-256", "md5"]})
+    world.add_site("a")
+    world.server.add_user("alice", PASSWORD)
+    host = scene.sites["a"].host("alice", 11)
+    agent = (world.agents["a"].host.address, 5060)
+    line = host.namespace.socket()
+    line.bind((host.address, 5060))
+    line.settimeout(10)
+
+    def register(number: int, authorization: str = "") -> str:
+        line.sendto("\r\n".join([
+            "REGISTER sip:example.org SIP/2.0",
+            f"Via: SIP/2.0/UDP {host.address}:5060;branch=z9hG4bK{number}",
+            "Max-Forwards: 70", "From: <sip:alice@example.org>;tag=1",
+            "To: <sip:alice@example.org>", "Call-ID: sha", f"CSeq: {number} REGISTER",
+            f"Contact: <sip:alice@{host.address}:5060>", *filter(None, [authorization]),
+            "Content-Length: 0", "", ""]).encode(), agent)
+        return line.recv(4000).decode()
+
+    def sha(text: str) -> str:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def proof_of(password: str, challenge: str) -> str:
+        nonce = re.search(r'algorithm=SHA-256.*?nonce="([^"]+)"|nonce="([^"]+)"', challenge)
+        nonce = nonce.group(1) or nonce.group(2)
+        answer = sha(":".join([sha(f"alice:example.org:{password}"), nonce, "00000001", "cn",
+                               "auth", sha("REGISTER:sip:example.org")]))
+        return ('Authorization: Digest username="alice", realm="example.org", '
+                f'nonce="{nonce}", uri="sip:example.org", algorithm=SHA-256, qop=auth, '
+                f'nc=00000001, cnonce="cn", response="{answer}"')
+
+    challenge = register(1)
+    offered = re.findall(r"WWW-Authenticate: (.*)", challenge)
+    assert ["SHA-256" in each for each in offered] == [True, False], "the better one first"
+    assert register(2, proof_of("wrong", offered[0])).startswith("SIP/2.0 401")
+    challenge = re.findall(r"WWW-Authenticate: (.*)", register(3))
+    assert register(4, proof_of(PASSWORD, challenge[0])).startswith("SIP/2.0 200")
+    line.close()
 
 
 def test_a_fax_of_5000_packets_arrives_whole(scene: Scene):

@@ -111,6 +111,37 @@ def test_rubbish_on_every_open_port_of_the_server_harms_nothing(scene: Scene):
     world.hang_up(alice, bob)
 
 
+def test_a_scanner_is_counted_and_fills_no_log(scene: Scene):
+    world = World(scene)
+    stranger = scene.public_host("scanner", STRANGER)
+
+    def asks(method: str, number: int, call_id: str) -> bytes:
+        return "\r\n".join([
+            f"{method} sip:{number}@{SERVER} SIP/2.0",
+            f"Via: SIP/2.0/UDP {STRANGER}:5060;branch=z9hG4bK{method}{number}", "Max-Forwards: 70",
+            "From: <sip:100@1.1.1.1>;tag=1", "To: <sip:100@1.1.1.1>", *filter(None, [call_id]),
+            f"CSeq: 1 {method}", "User-Agent: friendly-scanner", "Content-Length: 0", "", ""]).encode()
+
+    def counters() -> dict:
+        return world.server.json("status")["sip"]
+
+    before, begin = counters(), world.server.mark()
+    with stranger.namespace.socket() as line:
+        line.bind((STRANGER, 5060))
+        for number in range(100):
+            line.sendto(asks("MESSAGE", number, f"Call-ID: scan-{number}"), (SERVER, 5060))
+            line.sendto(asks("INFO", number, ""), (SERVER, 5060))  # nothing to answer it by
+        until(lambda: counters().get("unknown_callee", 0) - before.get("unknown_callee", 0) == 100,
+              "every question counted")
+    grown = sum(counters().values()) - sum(before.values())
+    assert grown >= 200, "what is not answered is counted as well"
+    assert len(world.server.events(begin=begin)) < 5
+    scene.capture.settle()
+    answers = scene.tap(stranger).select(lambda p: not p.outgoing and b"SIP/2.0" in p.payload)
+    assert len({a.payload for a in answers}) == 100
+    assert all(b"Call-ID: scan-" in a.payload for a in answers)
+
+
 def test_a_stranger_cannot_call_through_the_server_to_elsewhere(scene: Scene):
     """The server is no open relay: what is not its own is not routed for strangers."""
     world = figure_1(scene)
