@@ -65,6 +65,11 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
              "Shortest registration; a shorter one is answered with 423.");
   schema.add("sip.max_expires", sip.max_expires, seconds{60}, std::chrono::hours{24 * 7},
              "Longest registration; a longer one is cut to this.");
+  schema.add(
+      "sip.ask_after", sip.ask_after, seconds{1}, std::chrono::hours{24},
+      "A party of a call of which nothing has come for so long, neither signalling nor media, "
+      "is asked by OPTIONS whether it is still there. One that does not answer twice has "
+      "vanished, and the call is ended.");
   schema.add("sip.digests", sip.digests,
              "Digest algorithms offered to terminals, the most preferred first: \"md5\", "
              "\"sha-256\". Answers with either are taken. Some phones refuse a challenge that "

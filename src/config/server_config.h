@@ -95,6 +95,7 @@ struct ServerConfig {
     bool dns_routing = false;  // RFC 3263 for domains that are not ours
     Duration min_expires = seconds{60};
     Duration max_expires = seconds{3600};
+    Duration ask_after = std::chrono::minutes{5};  // a silent party: is it still there?
     // Offered in challenges, the most preferred first. MD5 alone by default: phones in use (libre
     // before 2.0 among them) refuse a challenge that names an algorithm that they do not know.
     std::vector<std::string> digests{"md5"};

@@ -39,6 +39,7 @@ sip::Config adapter_config(const config::ServerConfig& config, const std::string
   }
   out.advertised = advertised;
   out.domain = default_domain;
+  out.ask_after = config.sip.ask_after;
   out.max_calls = config.limits.calls;
   out.max_calls_per_agent = config.limits.calls_per_agent;
   return out;

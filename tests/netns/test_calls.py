@@ -156,6 +156,37 @@ def bob_heard_lately(world: World, alice, bob) -> bool:
     return bool(world.heard(alice, bob, time.time() - 0.5).moments)
 
 
+def test_a_call_with_a_phone_that_was_switched_off_is_ended(scene: Scene):
+    """It says no BYE; asked by the server, it knows nothing of a call any more."""
+    world = figure_1(scene, server_settings={"sip.ask_after": "2 s"})
+    alice, bob = world.phone("a", "alice"), world.phone("b", "bob")
+    world.call(alice, bob)
+    began = time.time()
+    bob.process.kill()
+    world.phone("b", "bob", host=bob.host)
+    alice.await_event("CALL_CLOSED", began, timeout=60)
+    world.await_no_calls()
+
+
+def test_a_held_call_of_phones_that_are_there_goes_on(scene: Scene):
+    world = figure_1(scene, server_settings={"sip.ask_after": "2 s"})
+    alice, bob = world.phone("a", "alice"), world.phone("b", "bob")
+    world.call(alice, bob)
+    began = time.time()
+    alice.hold()
+    bob.hold()
+    for phone in (alice, bob):
+        until(lambda p=phone: len({k.payload for k in scene.tap(p.host).select(
+            lambda k: not k.outgoing and k.payload.startswith(b"OPTIONS"), began)}) >= 3,
+            f"questions to {phone}", timeout=60)
+    assert world.server.calls(), "still held"
+    resumed = time.time()
+    alice.resume()
+    bob.resume()
+    world.both_hear(alice, bob, resumed)
+    world.hang_up(bob, alice)
+
+
 def test_a_call_is_transferred_to_a_phone_at_another_place(scene: Scene):
     world = figure_1(scene)
     alice, bob = world.phone("a", "alice"), world.phone("b", "bob")

@@ -42,6 +42,9 @@ struct Config {
   Duration stranger_idle = std::chrono::seconds{60};  // a connection that never said anything valid
   Duration connection_idle = std::chrono::hours{2};
   Duration ringing_limit = std::chrono::minutes{3};  // Timer C, RFC 3261 16.6 step 11
+  // A call's parties that have neither signalled nor sent media for so long are asked whether they
+  // are still there.
+  Duration ask_after = std::chrono::minutes{5};
 };
 
 }  // namespace sallyport::adapter::sip

@@ -45,6 +45,15 @@ struct Names {
   std::string other;  // what it calls the far party
 };
 
+// What is known of whether a call's parties are still there (relay_audit.cc).
+struct Audit {
+  TimerId timer;
+  bool heard = false;  // some party has signalled since the timer was started
+  // By side: what media had come from there at the last look, and questions without an answer.
+  std::array<std::uint64_t, 2> packets{};
+  std::array<int, 2> unanswered{};
+};
+
 struct Dialog {
   DialogId id;
   CallId call;     // none: made by SUBSCRIBE or REFER alone
@@ -54,7 +63,8 @@ struct Dialog {
   std::array<std::string, 2> tags;
   std::string alias;  // a Call-ID for third parties that may see neither of the two
   std::array<std::uint32_t, 2> cseq_to{};  // highest CSeq number that was sent to that side
-  // What is added to CSeq numbers toward that side: one for each challenge answered here.
+  // What is added to CSeq numbers toward that side: one for each challenge answered here, and for
+  // each request of our own.
   std::array<std::uint32_t, 2> cseq_shift{};
   bool confirmed = false;
   bool call_over = false;  // the BYE has come; subscriptions may live on
@@ -63,6 +73,7 @@ struct Dialog {
   // Uses beside the call itself (RFC 5057): subscriptions by Event value.
   std::map<std::string, TimerId> subscriptions;
   TimerId session_timer;  // RFC 4028
+  Audit audit;
   TimerId end_timer;
 };
 using DialogPtr = std::shared_ptr<Dialog>;

@@ -285,6 +285,30 @@ void MediaSession::close(Commands& out) {
   waiting_.clear();
 }
 
+void MediaSession::count(Side side, std::function<void(std::uint64_t, Commands&)> on_count,
+                         Commands& out) const {
+  struct Sum {
+    std::function<void(std::uint64_t, Commands&)> on_count;
+    std::uint64_t packets = 0;
+    std::size_t missing = 0;
+  };
+  std::vector<MediaId> ports;
+  const auto chosen = callee_.find(chosen_.value_or(0));
+  const Slots none;
+  for (const auto& slot : side == kCaller           ? caller_
+                          : chosen == callee_.end() ? none
+                                                    : chosen->second)
+    if (slot && slot->id) ports.push_back(slot->id);
+  if (ports.empty()) return on_count(0, out);
+  const auto sum = std::make_shared<Sum>(Sum{std::move(on_count), 0, ports.size()});
+  for (const MediaId port : ports) {
+    out.media().count(port, [sum](const media::Counts& counts, Commands& at) {
+      for (const auto& component : counts.components) sum->packets += component.packets_in;
+      if (--sum->missing == 0) sum->on_count(sum->packets, at);
+    });
+  }
+}
+
 std::size_t MediaSession::open_ports() const {
   const auto count = [](const Slots& slots) {
     return static_cast<std::size_t>(std::count_if(

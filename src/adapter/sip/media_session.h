@@ -71,6 +71,9 @@ class MediaSession {
   void close_branch(int branch, Commands& out);
   void close(Commands& out);
 
+  // How many packets have come from that side, all streams of the chosen branch together.
+  void count(Side side, std::function<void(std::uint64_t packets, Commands&)> on_count,
+             Commands& out) const;
   std::size_t open_ports() const;
   std::vector<Ends> ends(Side side) const;  // of the chosen branch
 

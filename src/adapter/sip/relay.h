@@ -167,13 +167,20 @@ class Relay {
   std::string own_request(const Dialog& dialog, Side to, std::string_view method,
                           std::uint32_t cseq, const Hop& hop) const;
   void send_own(const DialogPtr& dialog, Side to, std::string_view method, std::uint32_t cseq,
-                Commands& out);
+                Commands& out, Transactions::ResponseHandler handler = {});
   void send_bye(const DialogPtr& dialog, Side to, Commands& out);
   void record(const DialogPtr& dialog);
   void maybe_end(const DialogPtr& dialog, Commands& out);
   void end_dialog(const DialogPtr& dialog, Commands& out);
   void end(const CallPtr& call, std::string_view why, Commands& out);
   CallPtr find_call(CallId id) const;
+
+  // relay_audit.cc: are the parties still there?
+  void start_audit(const DialogPtr& dialog, Commands& out);
+  void audit(const DialogPtr& dialog, Commands& out);
+  void ask(const DialogPtr& dialog, Side side, Commands& out);
+  void on_asked(const DialogPtr& dialog, Side side, bool answered, Commands& out);
+  void on_vanished(const DialogPtr& dialog, Commands& out);
 
   // relay_references.cc: what names another dialog or one of our contacts.
   void translate(const wire::Message& request, const Hop& from, const Crossing& crossing,

@@ -130,6 +130,7 @@ void Relay::on_dialog_request(ServerId id, const wire::Message& request, const H
     const int status = method == Method::Bye ? 200 : 481;
     return stack_.transactions.respond(id, status, {}, out);
   }
+  dialog->audit.heard = true;
   const ExchangePtr exchange = begin(id, request, from);
   exchange->dialog = dialog;
   exchange->side = side;
@@ -265,22 +266,22 @@ std::string Relay::own_request(const Dialog& dialog, Side to, std::string_view m
 }
 
 void Relay::send_own(const DialogPtr& dialog, Side to, std::string_view method, std::uint32_t cseq,
-                     Commands& out) {
+                     Commands& out, Transactions::ResponseHandler handler) {
   if (out.edge(dialog->parties[to]->hop.place) == nullptr) return;
-  locate(
-      dialog->parties[to], out,
-      [this, dialog, to, cseq, method = std::string(method)](std::vector<Hop> hops, Commands& at) {
-        if (hops.empty()) return;
-        if (method == "ACK")
-          return stack_.transactions.send(hops.front(),
-                                          own_request(*dialog, to, method, cseq, hops.front()), at);
-        stack_.requester.request(
-            std::move(hops),
-            [this, dialog, to, method, cseq](const Hop& hop, Commands&) {
-              return own_request(*dialog, to, method, cseq, hop);
-            },
-            {}, at);
-      });
+  locate(dialog->parties[to], out,
+         [this, dialog, to, cseq, method = std::string(method), handler = std::move(handler)](
+             std::vector<Hop> hops, Commands& at) {
+           if (hops.empty()) return;
+           if (method == "ACK")
+             return stack_.transactions.send(
+                 hops.front(), own_request(*dialog, to, method, cseq, hops.front()), at);
+           stack_.requester.request(
+               std::move(hops),
+               [this, dialog, to, method, cseq](const Hop& hop, Commands&) {
+                 return own_request(*dialog, to, method, cseq, hop);
+               },
+               handler, at);
+         });
 }
 
 void Relay::send_bye(const DialogPtr& dialog, Side to, Commands& out) {
@@ -360,6 +361,7 @@ void Relay::end_dialog(const DialogPtr& dialog, Commands& out) {
   if (std::exchange(dialog->ended, true)) return;
   dialog->call_over = true;
   stack_.timers.stop(dialog->session_timer);
+  stack_.timers.stop(dialog->audit.timer);
   for (const auto& [package, timer] : dialog->subscriptions) stack_.timers.stop(timer);
   dialog->subscriptions.clear();
   late_offers_.erase(dialog->id);
@@ -383,6 +385,7 @@ void Relay::end(const CallPtr& call, std::string_view why, Commands& out) {
     const DialogPtr dialog = dialogs_.find(id);
     if (!dialog) continue;
     stack_.timers.stop(dialog->session_timer);
+    stack_.timers.stop(dialog->audit.timer);
     dialog->call_over = true;
     late_offers_.erase(dialog->id);
     maybe_end(dialog, out);

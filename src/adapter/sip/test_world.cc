@@ -63,6 +63,20 @@ void FakePaths::close(MediaId port) {
     if (other.joined == port) other.joined = {};
 }
 
+void FakePaths::count(MediaId port,
+                      std::function<void(const media::Counts&, Commands&)> on_counts) {
+  media::Counts counts;
+  counts.components = {{.packets_in = ports.at(port).packets}};
+  later_.push_back(
+      [on_counts = std::move(on_counts), counts](Commands& out) { on_counts(counts, out); });
+}
+
+void FakePaths::receive(const TransportAddress& own, Place place, std::uint64_t packets) {
+  for (auto& [id, port] : ports)
+    if (port.place == place && !port.own.empty() && port.own.front() == own)
+      port.packets += packets;
+}
+
 const FakePaths::Port* FakePaths::at(const TransportAddress& own, Place place) const {
   for (const auto& [id, port] : ports)
     if (port.place == place && port.own.front() == own) return &port;

@@ -34,6 +34,7 @@ class FakePaths final : public MediaPaths {
     std::optional<media::RemoteSpec> remote;
     MediaId joined;
     int started = 0;
+    std::uint64_t packets = 0;  // have come from its side
     Handler handler;
   };
   MediaId open_port(Place place, const media::PortSpec& spec, Handler handler) override;
@@ -41,9 +42,11 @@ class FakePaths final : public MediaPaths {
   void connect(MediaId a, MediaId b) override;
   void start(MediaId port) override;
   void close(MediaId port) override;
-  void count(MediaId, std::function<void(const media::Counts&, Commands&)>) override {}
+  void count(MediaId port, std::function<void(const media::Counts&, Commands&)> on_counts) override;
 
   const Port* at(const TransportAddress& own, Place place) const;
+  // Media comes to this port from its side.
+  void receive(const TransportAddress& own, Place place, std::uint64_t packets);
   // Where what this port receives leaves us in the end; nothing if it leads nowhere.
   std::optional<TransportAddress> way_from(const TransportAddress& own, Place place) const;
 

@@ -93,12 +93,16 @@ TEST(Transactions, CarryTheCalleesRepeatedAnswerAndTheCallersRepeatedAck) {
 TEST(Transactions, LetNoCallDieAt32Seconds) {
   Pair p;
   p.establish();
-  p.world.pass(std::chrono::hours{3});
+  for (int minute = 0; minute < 180; ++minute) {
+    p.world.pass(std::chrono::minutes{1});
+    p.world.paths.receive(p.toward_alice, p.alice.place, 3000);
+    p.world.paths.receive(p.toward_bob, p.bob.place, 3000);
+  }
   EXPECT_EQ(p.world.adapter->calls().size(), 1U);
   EXPECT_FALSE(p.alice.has_heard());
   EXPECT_FALSE(p.bob.has_heard());
-  // All that remains is the call itself: the dialog, its parties.
-  EXPECT_LE(p.world.adapter->size(), 4U);
+  // All that remains is the call itself: the dialog, its parties, and the timer of its audit.
+  EXPECT_LE(p.world.adapter->size(), 5U);
   p.finish();
 }
 
