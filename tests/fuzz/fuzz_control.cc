@@ -3,6 +3,7 @@
 // slave's edge is given only values that can be; a master's brain hears only of what it has opened
 // itself.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/random.h"
@@ -149,12 +150,17 @@ void give_work(edge::Edge& edge) {
   edge.count(QueryId{kCount}, MediaId{kPort});
 }
 
-// What the far side does, one act after another: control octets, cut anywhere, and channels.
-void play(control::ControlSession& session, Reader in, const bool& over) {
-  std::set<mux::ChannelId> open;
+// What the far side does, one act after another: control octets, cut anywhere, and channels. Those
+// of a slave are its own, from `first_channel` on; a master is opened some. As the multiplex does
+// it, datagrams come in channels of datagrams and octets in the others.
+void play(control::ControlSession& session, Reader in, std::uint32_t first_channel,
+          const bool& over) {
+  std::map<mux::ChannelId, mux::StreamKind> open;
   while (in.ok() && in.left() > 0 && !over) {
     const std::uint8_t act = in.u8();
-    const mux::ChannelId channel{2U + 2U * (act >> 4U)};
+    const mux::ChannelId channel{first_channel + 2U * (act >> 4U)};
+    const auto kind = open.find(channel);
+    const bool datagrams = kind != open.end() && kind->second == mux::StreamKind::Datagrams;
     switch (act % 8) {
       case 0:
       case 1:
@@ -165,13 +171,16 @@ void play(control::ControlSession& session, Reader in, const bool& over) {
       }
       case 3: {
         const auto header = mux::parse_stream_header(in.take(mux::kStreamHeaderSize));
-        if (header && open.insert(channel).second) session.on_channel(channel, *header);
+        if (header && open.emplace(channel, header->kind).second)
+          session.on_channel(channel, *header);
         break;
       }
       case 4:
+        if (datagrams) break;
         session.on_received(channel, in.take(std::min<std::size_t>(7, in.left())));
         break;
       case 5:
+        if (!datagrams && first_channel % 2 == 0) break;
         session.on_datagram(channel, {}, {}, in.take(std::min<std::size_t>(5, in.left())));
         break;
       case 6:
@@ -210,13 +219,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     slave.set_edge(edge);
     edge.slave = &slave;
     session.set_part(&slave);
-    play(session, input, over);
+    play(session, input, 3, over);
     return 0;
   }
   SuspiciousBrain brain;
   edge::RemoteEdge remote{session, brain, kFirstAccepted};
   session.set_part(&remote);
   give_work(remote);
-  play(session, input, over);
+  play(session, input, 2, over);
   return 0;
 }
