@@ -1,5 +1,7 @@
 #include "control/control_session.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 
 #include "control.pb.h"
@@ -19,6 +21,9 @@ bool is_edge_business(const wire::Envelope& message) {
 
 ControlSession::ControlSession(mux::Multiplex& multiplex, const Clocks& clocks, Handler handler)
     : multiplex_(multiplex), clocks_(clocks), handler_(std::move(handler)) {
+  // It would tell standard error of every message that it cannot read: a far side could fill the
+  // log.
+  google::protobuf::SetLogHandler(nullptr);
   multiplex_.set_observer(*this);
 }
 
