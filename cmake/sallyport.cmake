@@ -59,6 +59,10 @@ function(sallyport_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE sallyport_options GTest::gtest GTest::gmock_main
                         ${arg_SYSTEM_LINK})
+  # What is compiled more often than it runs need not run fast: this halves the time it takes. With
+  # -O1, g++ 12 takes an empty std::optional for one that nobody initialized.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
   foreach(other IN LISTS arg_LINK)
     target_link_libraries(${name} PRIVATE sallyport::${other})
   endforeach()
