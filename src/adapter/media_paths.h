@@ -18,6 +18,12 @@ struct Place;
 class Commands;
 using media::MediaId;
 
+// Counted at the port itself, and at both ends of its flow to the outside edge, if it has one: in
+// at the probing end is what came from the server, in at the awaiting end what came from the agent.
+struct PathCounts {
+  media::Counts port, probing, awaiting;
+};
+
 class MediaPaths {
  public:
   struct Handler {
@@ -41,8 +47,8 @@ class MediaPaths {
   // Signalling says that media can start on this port's path: probe its flows now.
   virtual void start(MediaId port) = 0;
   virtual void close(MediaId port) = 0;
-  virtual void count(MediaId port,
-                     std::function<void(const media::Counts&, Commands&)> on_counts) = 0;
+  // What passed along the port's path; told once, and without figures that cannot be had any more.
+  virtual void count(MediaId port, std::function<void(const PathCounts&, Commands&)> on_counts) = 0;
 };
 
 }  // namespace sallyport::adapter

@@ -173,6 +173,15 @@ edge::Edge* Brain::edge_at(Place place) const {
   return it == slots_.end() ? nullptr : it->second->edge;
 }
 
+void Brain::count(media::MediaId port, std::function<void(const adapter::PathCounts&)> on_counts) {
+  AdapterCommands* owner = owner_of(port.value);
+  if (owner == nullptr) return on_counts({});
+  owner->paths().count(port, [on_counts = std::move(on_counts)](const adapter::PathCounts& counts,
+                                                                adapter::Commands& /*commands*/) {
+    on_counts(counts);
+  });
+}
+
 Brain::AdapterCommands* Brain::owner_of(std::uint64_t id) {
   const std::size_t index = owner_index(id);
   return index == 0 || index > adapters_.size() ? nullptr : adapters_[index - 1].get();

@@ -51,6 +51,9 @@ class Brain {
   // Says goodbye to terminals, through adapters; what they send then still needs the edges.
   void shutdown();
 
+  // What passed along the path of a port that an adapter opened. Of one that is not there: nothing.
+  void count(media::MediaId port, std::function<void(const adapter::PathCounts&)> on_counts);
+
   // Where agents find X and Y from now on.
   void set_server_addresses(const std::vector<TransportAddress>& rtp,
                             const std::vector<TransportAddress>& rtcp);

@@ -1,6 +1,7 @@
 #include "brain/media_paths.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace sallyport::brain {
@@ -133,13 +134,41 @@ void MediaPaths::close(MediaId port) {
   ports_.erase(it);
 }
 
+struct MediaPaths::Gathered {
+  OnCounts on_counts;
+  adapter::PathCounts counts;
+  int missing = 1;  // until all are asked
+};
+
 void MediaPaths::count(MediaId port, OnCounts on_counts) {
-  const auto it = ports_.find(port);
-  edge::Edge* edge = it == ports_.end() ? nullptr : commands_.edge(it->second.place);
-  if (edge == nullptr) return on_counts({}, commands_);
+  const auto gathered = std::make_shared<Gathered>();
+  gathered->on_counts = std::move(on_counts);
+  if (const auto it = ports_.find(port); it != ports_.end()) {
+    const Port& found = it->second;
+    ask(found.place, port, gathered, &adapter::PathCounts::port);
+    if (found.uplink) {
+      ask(found.place, found.uplink->probing, gathered, &adapter::PathCounts::probing);
+      ask(Place::outside(), found.uplink->awaiting, gathered, &adapter::PathCounts::awaiting);
+    }
+  }
+  answered(*gathered);
+}
+
+void MediaPaths::ask(Place place, MediaId id, const std::shared_ptr<Gathered>& gathered,
+                     media::Counts adapter::PathCounts::*where) {
+  edge::Edge* edge = commands_.edge(place);
+  if (edge == nullptr) return;
+  ++gathered->missing;
   const edge::QueryId query{commands_.new_id()};
-  queries_[query] = std::move(on_counts);
-  edge->count(query, port);
+  queries_[query] = {.place = place, .on_counts = [this, gathered, where](const auto& counts) {
+                       gathered->counts.*where = counts;
+                       answered(*gathered);
+                     }};
+  edge->count(query, id);
+}
+
+void MediaPaths::answered(Gathered& gathered) {
+  if (--gathered.missing == 0) gathered.on_counts(gathered.counts, commands_);
 }
 
 // ---- What edges tell ----
@@ -172,11 +201,9 @@ bool MediaPaths::on_media_event(MediaId id, const media::Event& event) {
 }
 
 bool MediaPaths::on_media_counts(edge::QueryId query, const media::Counts& counts) {
-  const auto it = queries_.find(query);
-  if (it == queries_.end()) return false;
-  const auto on_counts = std::exchange(it->second, {});
-  queries_.erase(it);
-  on_counts(counts, commands_);
+  const auto asked = queries_.extract(query);
+  if (asked.empty()) return false;
+  asked.mapped().on_counts(counts);
   return true;
 }
 
@@ -203,6 +230,12 @@ void MediaPaths::failed(MediaId id, Errc code, const std::string& what) {
 }
 
 void MediaPaths::on_edge_lost(Place place) {
+  std::vector<Query> unanswered;
+  for (auto it = queries_.begin(); it != queries_.end();) {
+    const auto query = it++;
+    if (query->second.place == place) unanswered.push_back(queries_.extract(query).mapped());
+  }
+  for (const Query& query : unanswered) query.on_counts({});
   std::vector<MediaId> lost;
   for (const auto& [id, port] : ports_)
     if (port.place == place || place.is_outside()) lost.push_back(id);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -28,7 +29,7 @@ struct MediaPathsOptions {
 
 class MediaPaths final : public adapter::MediaPaths {
  public:
-  using OnCounts = std::function<void(const media::Counts&, adapter::Commands&)>;
+  using OnCounts = std::function<void(const adapter::PathCounts&, adapter::Commands&)>;
 
   // For the adapter that acts with `commands`. `random` makes tokens and keys: it must be
   // unpredictable. Both must outlive the paths.
@@ -74,6 +75,16 @@ class MediaPaths final : public adapter::MediaPaths {
     std::optional<Uplink> uplink;
   };
 
+  struct Query {
+    adapter::Place place;  // whose edge is asked
+    std::function<void(const media::Counts&)> on_counts;
+  };
+
+  struct Gathered;  // the answers of one count()
+
+  void ask(adapter::Place place, media::MediaId id, const std::shared_ptr<Gathered>& gathered,
+           media::Counts adapter::PathCounts::*where);
+  void answered(Gathered& gathered);
   std::size_t server_address_for(adapter::Place place) const;
   void ensure_uplink(media::MediaId id, Port& port);
   void close_uplink(Port& port);
@@ -88,7 +99,7 @@ class MediaPaths final : public adapter::MediaPaths {
   std::map<adapter::Place, bool> prefers_v4_;
   std::unordered_map<media::MediaId, Port> ports_;
   std::unordered_map<media::MediaId, media::MediaId> flow_owner_;  // either end -> its port
-  std::unordered_map<edge::QueryId, OnCounts> queries_;
+  std::map<edge::QueryId, Query> queries_;
 };
 
 }  // namespace sallyport::brain

@@ -181,6 +181,42 @@ TEST_F(MediaPathsTest, ReleasesEverythingAtTheEnd) {
   EXPECT_EQ(paths_.flows(), 0U);
 }
 
+TEST_F(MediaPathsTest, CountsAPortAndBothEndsOfItsFlow) {
+  const MediaId a = open(site_a_);  // 1; its flow is 3 and 4
+  paths_.connect(a, open(outside_));
+  told(outside_), told(site_a_);
+  std::vector<adapter::PathCounts> counted;
+  paths_.count(
+      a, [&](const adapter::PathCounts& counts, adapter::Commands&) { counted.push_back(counts); });
+  EXPECT_THAT(told(site_a_), ElementsAre("count 1", "count 3"));
+  EXPECT_THAT(told(outside_), ElementsAre("count 4"));
+  EXPECT_TRUE(paths_.on_media_counts(edge::QueryId{5}, {.components = {{.packets_in = 11}}}));
+  EXPECT_TRUE(paths_.on_media_counts(edge::QueryId{6}, {.components = {{.packets_in = 13}}}));
+  EXPECT_TRUE(counted.empty());
+  EXPECT_TRUE(paths_.on_media_counts(edge::QueryId{7}, {.components = {{.packets_in = 14}}}));
+  ASSERT_EQ(counted.size(), 1U);
+  EXPECT_EQ(counted[0].port.components[0].packets_in, 11U);
+  EXPECT_EQ(counted[0].probing.components[0].packets_in, 13U);
+  EXPECT_EQ(counted[0].awaiting.components[0].packets_in, 14U);
+}
+
+TEST_F(MediaPathsTest, CountsWhatIsLeftWhenAnEdgeIsLost) {
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(outside_));
+  std::vector<adapter::PathCounts> counted;
+  paths_.count(
+      a, [&](const adapter::PathCounts& counts, adapter::Commands&) { counted.push_back(counts); });
+  paths_.on_media_counts(edge::QueryId{7}, {.components = {{.packets_in = 14}}});
+  paths_.on_edge_lost(site_a_);
+  ASSERT_EQ(counted.size(), 1U);
+  EXPECT_TRUE(counted[0].port.components.empty());
+  EXPECT_EQ(counted[0].awaiting.components[0].packets_in, 14U);
+  paths_.count(MediaId{99}, [&](const adapter::PathCounts& counts, adapter::Commands&) {
+    counted.push_back(counts);
+  });
+  EXPECT_EQ(counted.size(), 2U) << "of a port that is not there: nothing, but told";
+}
+
 TEST_F(MediaPathsTest, TellsWhoeverWaitsWhenAFlowIsRefusedOrAnEdgeIsLost) {
   const MediaId a = open(site_a_);
   const MediaId b = open(outside_);

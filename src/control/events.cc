@@ -42,12 +42,8 @@ Result<void> apply(const wire::MediaCounts& from, edge::Observer& observer) {
   if (static_cast<std::size_t>(from.components_size()) > media::kMaxComponents)
     return fail(Errc::BadValue, "too many media components");
   media::Counts counts;
-  for (const wire::ComponentCounts& c : from.components())
-    counts.components.push_back({.packets_in = c.packets_in(),
-                                 .octets_in = c.octets_in(),
-                                 .packets_out = c.packets_out(),
-                                 .octets_out = c.octets_out(),
-                                 .refused = c.refused()});
+  for (const wire::ComponentCounts& each : from.components())
+    counts.components.push_back(decode(each));
   observer.on_media_counts(QueryId{from.query()}, MediaId{from.id()}, counts);
   return {};
 }
@@ -108,14 +104,7 @@ wire::Envelope encode_media_counts(QueryId query, MediaId id, const media::Count
   wire::MediaCounts& to = *out.mutable_media_counts();
   to.set_query(query.value);
   to.set_id(id.value);
-  for (const media::ComponentCounts& c : counts.components) {
-    wire::ComponentCounts& wire_counts = *to.add_components();
-    wire_counts.set_packets_in(c.packets_in);
-    wire_counts.set_octets_in(c.octets_in);
-    wire_counts.set_packets_out(c.packets_out);
-    wire_counts.set_octets_out(c.octets_out);
-    wire_counts.set_refused(c.refused);
-  }
+  for (const media::ComponentCounts& each : counts.components) encode(each, *to.add_components());
   return out;
 }
 

@@ -3,6 +3,20 @@
 #include <algorithm>
 
 namespace sallyport::control {
+namespace {
+
+constexpr std::uint64_t kMicrosecondsOfAYear = 31'536'000'000'000;
+
+std::uint64_t to_microseconds(Duration duration) {
+  const auto count = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+  return count > 0 ? static_cast<std::uint64_t>(count) : 0;
+}
+// What the clock could not hold is cut.
+Duration from_microseconds(std::uint64_t count) {
+  return std::chrono::microseconds{std::min(count, kMicrosecondsOfAYear)};
+}
+
+}  // namespace
 
 std::string encode(const IpAddress& from) { return std::string{as_text(from.octets())}; }
 
@@ -103,6 +117,59 @@ Errc decode_code(std::uint32_t from) {
   // A code of a later version is still a failure; System is the one that claims the least.
   if (from > static_cast<std::uint32_t>(Errc::System)) return Errc::System;
   return static_cast<Errc>(from);
+}
+
+void encode(const media::Quality& from, wire::Quality& to) {
+  to.set_rtp_packets(from.rtp_packets);
+  to.set_lost(from.lost);
+  to.set_reordered(from.reordered);
+  to.set_duplicates(from.duplicates);
+  to.set_ssrc_changes(from.ssrc_changes);
+  to.set_pauses(from.pauses);
+  to.set_clock_rate(from.clock_rate);
+  to.set_jitter_us(to_microseconds(from.jitter));
+  to.set_largest_gap_us(to_microseconds(from.largest_gap));
+  if (from.silence)
+    to.set_silence_us(to_microseconds(*from.silence));
+  else
+    to.set_never(true);
+}
+
+media::Quality decode(const wire::Quality& from) {
+  media::Quality out;
+  out.rtp_packets = from.rtp_packets();
+  out.lost = from.lost();
+  out.reordered = from.reordered();
+  out.duplicates = from.duplicates();
+  out.ssrc_changes = from.ssrc_changes();
+  out.pauses = from.pauses();
+  out.clock_rate = from.clock_rate();
+  out.jitter = from_microseconds(from.jitter_us());
+  out.largest_gap = from_microseconds(from.largest_gap_us());
+  if (!from.never()) out.silence = from_microseconds(from.silence_us());
+  return out;
+}
+
+void encode(const media::ComponentCounts& from, wire::ComponentCounts& to) {
+  to.set_packets_in(from.packets_in);
+  to.set_octets_in(from.octets_in);
+  to.set_packets_out(from.packets_out);
+  to.set_octets_out(from.octets_out);
+  to.set_refused(from.refused);
+  encode(from.in, *to.mutable_in());
+  if (from.round_trip) to.set_round_trip_us(to_microseconds(*from.round_trip));
+}
+
+media::ComponentCounts decode(const wire::ComponentCounts& from) {
+  media::ComponentCounts out;
+  out.packets_in = from.packets_in();
+  out.octets_in = from.octets_in();
+  out.packets_out = from.packets_out();
+  out.octets_out = from.octets_out();
+  out.refused = from.refused();
+  if (from.has_in()) out.in = decode(from.in());
+  if (from.round_trip_us() != 0) out.round_trip = from_microseconds(from.round_trip_us());
+  return out;
 }
 
 }  // namespace sallyport::control

@@ -48,4 +48,9 @@ void encode(const edge::Record& from, wire::Record& to);
 Result<edge::Record> decode(const wire::Record& from);
 Errc decode_code(std::uint32_t from);
 
+void encode(const media::Quality& from, wire::Quality& to);
+media::Quality decode(const wire::Quality& from);
+void encode(const media::ComponentCounts& from, wire::ComponentCounts& to);
+media::ComponentCounts decode(const wire::ComponentCounts& from);
+
 }  // namespace sallyport::control

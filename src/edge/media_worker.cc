@@ -144,7 +144,7 @@ void MediaThread::Worker::on(Close& command) {
 
 void MediaThread::Worker::on(Count& command) {
   tell(Counted{.request = command.request,
-               .counts = relay_.count(command.id).value_or(media::Counts{})});
+               .counts = relay_.count(command.id, Clock::now()).value_or(media::Counts{})});
 }
 
 void MediaThread::Worker::on(CountTotals& command) {

@@ -264,14 +264,26 @@ TEST_F(RemoteEdgeTest, TellsEveryEventUnchanged) {
   const media::Event moved{
       .kind = media::EventKind::FlowMoved, .component = 1, .source = at("198.51.100.2:7")};
   slave_.on_media_event(MediaId{4}, moved);
-  slave_.on_media_counts(QueryId{7}, MediaId{3}, {.components = {{1, 2, 3, 4, 5}}});
+  const media::Quality quality{.rtp_packets = 6,
+                               .lost = 7,
+                               .reordered = 8,
+                               .duplicates = 9,
+                               .ssrc_changes = 10,
+                               .pauses = 11,
+                               .clock_rate = 8000,
+                               .jitter = std::chrono::microseconds{12},
+                               .largest_gap = std::chrono::microseconds{13},
+                               .silence = std::chrono::microseconds{14}};
+  const media::Counts counts{
+      .components = {{1, 2, 3, 4, 5, quality, std::chrono::microseconds{15}}, {}}};
+  slave_.on_media_counts(QueryId{7}, MediaId{3}, counts);
   slave_.on_refused(9, Errc::Exhausted, "no free port");
   EXPECT_THAT(brain_told(), ElementsAre("local 10.1.1.1 6", "resolved 5",
                                         "opened 10.1.1.1:30000 10.1.1.1:30001 3", "event 4",
                                         "counts 7 3", "refused exhausted no free port 9"));
   EXPECT_THAT(brain_.records, ElementsAre(srv));
   EXPECT_EQ(brain_.event, moved);
-  EXPECT_EQ(brain_.counts.components[0].refused, 5U);
+  EXPECT_EQ(brain_.counts, counts);
 }
 
 // Ids are counted: what another agent has open is easily guessed.

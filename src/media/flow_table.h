@@ -22,6 +22,7 @@
 #include "base/result.h"
 #include "media/holding_pool.h"
 #include "media/media.h"
+#include "media/meter.h"
 #include "media/place_index.h"
 #include "media/probe.h"
 #include "media/socket_id.h"
@@ -42,7 +43,7 @@ struct AwaitingComponent {
   bool was_bound = false;    // once
   bool asked_probe = false;  // WantsProbe was told since it was last bound
   WaitingLine waiting;
-  ComponentCounts counts;
+  Meter meter;
 
   bool bound() const { return static_cast<bool>(socket); }
 };

@@ -83,6 +83,21 @@ struct Event {
   friend bool operator==(const Event&, const Event&) = default;
 };
 
+// How what arrived at a component got there (media/stream_quality.h).
+struct Quality {
+  std::uint64_t rtp_packets = 0;  // of the source that is followed
+  std::uint64_t lost = 0;         // did not come, or came too late to be heard
+  std::uint64_t reordered = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t ssrc_changes = 0;
+  std::uint64_t pauses = 0;         // gaps of 2 s and more: hold, mute, silence suppression
+  std::uint32_t clock_rate = 0;     // of the RTP timestamps, in Hz, as found out; 0: not known
+  Duration jitter{};                // RFC 3550 6.4.1; zero while the clock rate is not known
+  Duration largest_gap{};           // between packets, pauses not counted
+  std::optional<Duration> silence;  // since the last packet of any kind; none came: nothing
+  friend bool operator==(const Quality&, const Quality&) = default;
+};
+
 // Per component: what an end received and sent. `refused` are packets that were dropped because of
 // where they came from.
 struct ComponentCounts {
@@ -91,6 +106,9 @@ struct ComponentCounts {
   std::uint64_t packets_out = 0;
   std::uint64_t octets_out = 0;
   std::uint64_t refused = 0;
+  Quality in;
+  // Probing end: from a probe to its confirmation, when that was last to be measured.
+  std::optional<Duration> round_trip;
   friend bool operator==(const ComponentCounts&, const ComponentCounts&) = default;
 };
 struct Counts {

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/transport_address.h"
 #include "media/media.h"
+#include "media/meter.h"
 #include "media/socket_id.h"
 
 namespace sallyport::media {
@@ -38,7 +39,7 @@ class PortComponent {
   SocketId socket() const { return socket_; }
 
   bool told_first_packet = false;  // the relay's
-  ComponentCounts counts;
+  Meter meter;
 
  private:
   Verdict judge_unlocked(const TransportAddress& source, Bytes datagram);

@@ -68,6 +68,8 @@ Prober::Outcome Prober::on_confirmation(const Confirmation& confirmation, Bytes 
     return Outcome::Replayed;
   if (!authentic(datagram, confirmation.tag, secret_.key, tags)) return Outcome::BadTag;
   answered_ = confirmation.counter;
+  if (counter_ - confirmation.counter < sent_at_.size())
+    round_trip_ = now - sent_at_[confirmation.counter % sent_at_.size()];
   if (confirmation.status == ConfirmationStatus::Challenged) {
     echo_ = confirmation.challenge;
     if (phase_ != Phase::Probing) begin_round(now);
@@ -129,6 +131,7 @@ ProbeDatagram Prober::next_probe(TimePoint now, TagMaker& tags) {
   ++counter_;
   const ProbeDatagram out =
       encode(Probe{.token = secret_.token, .counter = counter_, .echo = echo_}, secret_.key, tags);
+  sent_at_[counter_ % sent_at_.size()] = now;
   last_sent_ = now;
   schedule_next(now);
   return out;

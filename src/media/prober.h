@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -58,6 +59,8 @@ class Prober {
 
   bool started() const { return phase_ != Phase::Deferred; }
   bool was_confirmed() const { return was_confirmed_; }
+  // From a probe to its confirmation; of the latest that was answered before it was forgotten.
+  std::optional<Duration> round_trip() const { return round_trip_; }
 
  private:
   static constexpr TimePoint kLongAgo{-std::chrono::hours{24}};
@@ -87,6 +90,8 @@ class Prober {
   TimePoint round_began_{};
   TimePoint next_probe_{};
   TimePoint last_please_ = kLongAgo;
+  std::array<TimePoint, 4> sent_at_{};  // of the latest probes, by counter
+  std::optional<Duration> round_trip_;
   TimePoint last_sent_{};
   TimePoint last_received_{};
 };

@@ -17,16 +17,6 @@ constexpr std::uint32_t deadline_key(std::uint32_t end, std::uint8_t component) 
   return end * kMaxComponents + component;
 }
 
-// Counted are the terminals' octets, without what a carriage puts before them.
-void count_in(ComponentCounts& counts, Bytes datagram) {
-  ++counts.packets_in;
-  counts.octets_in += datagram.size();
-}
-void count_out(ComponentCounts& counts, std::size_t octets) {
-  ++counts.packets_out;
-  counts.octets_out += octets;
-}
-
 }  // namespace
 
 std::string_view name(Drop drop) {
@@ -274,18 +264,18 @@ void Relay::close(MediaId id) {
 
 void Relay::forget_socket(SocketId socket) { sockets_[socket.value] = {}; }
 
-std::optional<Counts> Relay::count(MediaId id) const {
+std::optional<Counts> Relay::count(MediaId id, TimePoint now) const {
   const std::uint32_t found = find(id);
   if (found == kNone) return std::nullopt;
   const End& end = ends_[found];
   Counts out;
   for (std::uint8_t i = 0; i < end.components; ++i) {
     if (const auto* port = std::get_if<PortComponents>(&end.kind))
-      out.components.push_back(port->at(i).counts);
+      out.components.push_back(port->at(i).meter.read(now));
     else if (const auto* probing = std::get_if<ProbingComponents>(&end.kind))
-      out.components.push_back(probing->at(i).counts);
+      out.components.push_back(probing->at(i).meter.read(now, probing->at(i).prober.round_trip()));
     else
-      out.components.push_back(flows_[std::get<AwaitingPlaces>(end.kind).at(i)].counts);
+      out.components.push_back(flows_[std::get<AwaitingPlaces>(end.kind).at(i)].meter.read(now));
   }
   return out;
 }
@@ -321,7 +311,7 @@ void Relay::on_server_datagram(SocketId socket, const TransportAddress& source,
   const auto inner = BoundCarriage::unwrap(datagram);
   if (!inner) return drop(inner.error());
   AwaitingComponent& flow = flows_[place];
-  count_in(flow.counts, *inner);
+  flow.meter.in(*inner, turn.now);
   forward(flow.end, flow.component, *inner, turn);
 }
 
@@ -335,10 +325,10 @@ void Relay::on_probe(SocketId socket, const TransportAddress& source, Bytes data
     case FlowTable::Outcome::UnknownToken:
       return drop(Drop::UnknownToken);
     case FlowTable::Outcome::BadTag:
-      ++flow.counts.refused;
+      flow.meter.refuse();
       return drop(Drop::BadTag);
     case FlowTable::Outcome::Replayed:
-      ++flow.counts.refused;
+      flow.meter.refuse();
       return drop(Drop::Replayed);
     case FlowTable::Outcome::Bound:
     case FlowTable::Outcome::Moved:
@@ -372,18 +362,18 @@ void Relay::on_port_datagram(const SocketUse& use, const TransportAddress& sourc
   PortComponent& port = std::get<PortComponents>(ends_[use.end].kind).at(use.component);
   switch (port.judge(source, datagram)) {
     case PortComponent::Verdict::WrongSource:
-      ++port.counts.refused;
+      port.meter.refuse();
       return drop(Drop::WrongSource);
     case PortComponent::Verdict::Implausible:
-      ++port.counts.refused;
+      port.meter.refuse();
       return drop(Drop::Implausible);
     case PortComponent::Verdict::NoRemote:
-      ++port.counts.refused;
+      port.meter.refuse();
       return drop(Drop::NoRemote);
     case PortComponent::Verdict::Taken:
       break;
   }
-  count_in(port.counts, datagram);
+  port.meter.in(datagram, turn.now);
   if (!port.told_first_packet) {
     port.told_first_packet = true;
     tell(use.end, EventKind::FirstPacket, use.component, source);
@@ -395,7 +385,7 @@ void Relay::on_probing_datagram(const SocketUse& use, const TransportAddress& so
                                 MutableBytes datagram, Turn& turn) {
   ProbingComponent& flow = std::get<ProbingComponents>(ends_[use.end].kind).at(use.component);
   if (source != flow.server) {
-    ++flow.counts.refused;
+    flow.meter.refuse();
     return drop(Drop::WrongSource);
   }
   const auto type = static_cast<DatagramType>(datagram.front());
@@ -404,7 +394,7 @@ void Relay::on_probing_datagram(const SocketUse& use, const TransportAddress& so
   if (is_ours(datagram.front()) && type != DatagramType::Tagged) return drop(Drop::Unsupported);
   const auto inner = BoundCarriage::unwrap(datagram);
   if (!inner) return drop(inner.error());
-  count_in(flow.counts, *inner);
+  flow.meter.in(*inner, turn.now);
   if (flow.prober.on_received(turn.now)) rearm(use.end, use.component);
   forward(use.end, use.component, *inner, turn);
 }
@@ -416,10 +406,10 @@ void Relay::on_confirmation(const SocketUse& use, Bytes datagram, Turn& turn) {
   ProbingComponent& flow = std::get<ProbingComponents>(end.kind).at(use.component);
   switch (flow.prober.on_confirmation(*confirmation, datagram, turn.now, tags_)) {
     case Prober::Outcome::BadTag:
-      ++flow.counts.refused;
+      flow.meter.refuse();
       return drop(Drop::BadTag);
     case Prober::Outcome::Replayed:
-      ++flow.counts.refused;
+      flow.meter.refuse();
       return drop(Drop::Replayed);
     case Prober::Outcome::Confirmed:
       tell(use.end, EventKind::FlowBound, use.component, flow.server);
@@ -459,7 +449,7 @@ void Relay::forward(std::uint32_t end, std::uint8_t component, MutableBytes data
 void Relay::send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn& turn) {
   PortComponent& port = std::get<PortComponents>(to.kind).at(component);
   if (port.target().port == 0) return drop(Drop::NoRemote);
-  count_out(port.counts, datagram.size());
+  port.meter.out(datagram.size());
   ++totals_.relayed;
   turn.sender.send(port.socket(), port.target(), to.dscp, datagram);
 }
@@ -468,7 +458,7 @@ void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datag
   AwaitingComponent& flow = flows_[std::get<AwaitingPlaces>(to.kind).at(component)];
   const MutableBytes wrapped = BoundCarriage::wrap(datagram);
   if (flow.bound()) {
-    count_out(flow.counts, datagram.size());
+    flow.meter.out(datagram.size());
     ++totals_.relayed;
     return turn.sender.send(flow.socket, flow.source, to.dscp, wrapped);
   }
@@ -504,7 +494,7 @@ void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBy
     let_go(flow, to.dscp, turn);  // no more room to wait: this one goes too, in its turn
     flow.waited_enough = true;
   }
-  count_out(flow.counts, datagram.size());
+  flow.meter.out(datagram.size());
   ++totals_.relayed;
   turn.sender.send(flow.socket, flow.server, to.dscp, wrapped);
 }
@@ -512,7 +502,7 @@ void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBy
 void Relay::let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn) {
   while (!flow.waiting.empty()) {
     const Bytes packet = holding_.oldest(flow.waiting);
-    count_out(flow.counts, BoundCarriage::inner_size(packet));
+    flow.meter.out(BoundCarriage::inner_size(packet));
     --totals_.waiting;
     ++totals_.relayed;
     turn.sender.send_copy(flow.socket, flow.server, dscp, packet);
@@ -523,7 +513,7 @@ void Relay::let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn) {
 void Relay::let_go(AwaitingComponent& flow, Turn& turn) {
   while (!flow.waiting.empty()) {
     const Bytes packet = holding_.oldest(flow.waiting);
-    count_out(flow.counts, BoundCarriage::inner_size(packet));
+    flow.meter.out(BoundCarriage::inner_size(packet));
     --totals_.waiting;
     ++totals_.relayed;
     turn.sender.send_copy(flow.socket, flow.source, ends_[flow.end].dscp, packet);

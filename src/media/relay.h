@@ -35,6 +35,7 @@
 #include "media/flow_table.h"
 #include "media/holding_pool.h"
 #include "media/media.h"
+#include "media/meter.h"
 #include "media/please_limiter.h"
 #include "media/port_component.h"
 #include "media/prober.h"
@@ -141,7 +142,7 @@ class Relay {
   void probe(MediaId id, TimePoint now);
   // Forgets the end and its sockets. Packets that wait for it are dropped.
   void close(MediaId id);
-  std::optional<Counts> count(MediaId id) const;
+  std::optional<Counts> count(MediaId id, TimePoint now) const;
   // This host's addresses, routes or links have changed: every probing flow in use is probed again,
   // a few at a time.
   void path_changed(TimePoint now);
@@ -166,7 +167,7 @@ class Relay {
     TransportAddress server;
     WaitingLine waiting;
     bool waited_enough = false;  // packets go out although nothing was confirmed yet
-    ComponentCounts counts;
+    Meter meter;
   };
   using PortComponents = std::array<PortComponent, kMaxComponents>;
   using ProbingComponents = std::array<ProbingComponent, kMaxComponents>;

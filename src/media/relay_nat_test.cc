@@ -241,8 +241,8 @@ TEST(Fax, OfFiveThousandPacketsPassesBothWaysBetweenAgentAndServerBitExact) {
   world.run_for(seconds{11});
   expect_fax(call.bob.heard);
   expect_fax(call.alice.heard);
-  EXPECT_EQ(call.server.relay.count(MediaId{1})->components[0].octets_in,
-            call.agent.relay.count(MediaId{2})->components[0].octets_in)
+  EXPECT_EQ(call.server.relay.count(MediaId{1}, call.world.now)->components[0].octets_in,
+            call.agent.relay.count(MediaId{2}, call.world.now)->components[0].octets_in)
       << "counted without the escape";
 }
 

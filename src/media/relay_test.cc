@@ -228,7 +228,7 @@ TEST(Relay, LearnsTheSourceOfAPortOnceAndSendsThere) {
   world.run_for(seconds{1});
   EXPECT_EQ(nat_of_bob.heard.size(), 3U);
   EXPECT_TRUE(call.bob.heard.empty());
-  EXPECT_EQ(call.server.relay.count(MediaId{2})->components[0].refused, 1U);
+  EXPECT_EQ(call.server.relay.count(MediaId{2}, call.world.now)->components[0].refused, 1U);
 }
 
 TEST(Relay, CountsWhatEachEndReceivesAndSends) {
@@ -238,13 +238,39 @@ TEST(Relay, CountsWhatEachEndReceivesAndSends) {
   call.alice.talk(call.agent_rtp, 0, 20);
   call.bob.talk(call.server_rtp, 0, 30);
   world.run_for(seconds{1});
-  const ComponentCounts port = call.agent.relay.count(MediaId{2})->components.at(0);
-  EXPECT_EQ(port, (ComponentCounts{20, 20 * kOctets, 30, 30 * kOctets, 0}));
-  const ComponentCounts flow = call.agent.relay.count(MediaId{1})->components.at(0);
-  EXPECT_EQ(flow, (ComponentCounts{30, 30 * kOctets, 20, 20 * kOctets, 0}));
-  EXPECT_EQ(call.server.relay.count(MediaId{1})->components.at(0),
-            (ComponentCounts{20, 20 * kOctets, 30, 30 * kOctets, 0}));
-  EXPECT_FALSE(call.agent.relay.count(MediaId{99}));
+  const auto counted = [&](const Host& host, std::uint64_t id) {
+    return host.relay.count(MediaId{id}, world.now)->components.at(0);
+  };
+  const auto expect = [](const ComponentCounts& counts, std::uint64_t in, std::uint64_t out) {
+    EXPECT_EQ(counts.packets_in, in);
+    EXPECT_EQ(counts.octets_in, in * kOctets);
+    EXPECT_EQ(counts.packets_out, out);
+    EXPECT_EQ(counts.octets_out, out * kOctets);
+    EXPECT_EQ(counts.refused, 0U);
+    EXPECT_EQ(counts.in.rtp_packets, in);
+  };
+  expect(counted(call.agent, 2), 20, 30);
+  expect(counted(call.agent, 1), 30, 20);
+  expect(counted(call.server, 1), 20, 30);
+  expect(counted(call.server, 2), 30, 20);
+  EXPECT_FALSE(call.agent.relay.count(MediaId{99}, world.now));
+}
+
+TEST(Relay, TellsWhereAStreamLostPacketsAndHowFarTheServerIs) {
+  World world;
+  Call call{world};
+  world.loss_percent = 20;  // between agent and server
+  call.alice.talk(call.agent_rtp, 0, 500);
+  world.run_for(seconds{11});
+  const auto counted = [&](const Host& host, std::uint64_t id) {
+    return host.relay.count(MediaId{id}, world.now)->components.at(0);
+  };
+  EXPECT_EQ(counted(call.agent, 2).in.lost, 0U) << "from the terminal";
+  const ComponentCounts at_server = counted(call.server, 1);
+  EXPECT_GT(at_server.in.lost, 60U);
+  EXPECT_NEAR(static_cast<double>(at_server.in.lost + at_server.in.rtp_packets), 500, 3);
+  EXPECT_EQ(counted(call.agent, 1).round_trip, 2 * world.delay);
+  EXPECT_FALSE(at_server.round_trip);
 }
 
 TEST(Relay, FollowsAJoinToAnotherEnd) {

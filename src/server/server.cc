@@ -25,6 +25,7 @@
 #include "server/admin_commands.h"
 #include "server/agent_session.h"
 #include "server/authority.h"
+#include "server/call_report.h"
 #include "server/enrolment.h"
 #include "server/join_service.h"
 #include "server/sip_service.h"
@@ -308,7 +309,13 @@ std::string Server::start_admin() {
     });
   });
   admin_->add("calls", [this](const boost::json::object&, const admin::Reply& reply) {
-    reply.ok(sip_ ? sip_->calls([this](Place p) { return name_of(p); }) : boost::json::array{});
+    if (!sip_) return reply.ok(boost::json::array{});
+    report_calls(sip_->calls(),
+                 {.name_of = [this](Place place) { return name_of(place); },
+                  .count = [this](media::MediaId port,
+                                  OnPathCounts on) { brain_->count(port, std::move(on)); },
+                  .network = network_},
+                 [reply](const boost::json::array& calls) { reply.ok(calls); });
   });
   admin_->add("registrations", [this](const boost::json::object&, const admin::Reply& reply) {
     reply.ok(sip_ ? sip_->registrations([this](Place p) { return name_of(p); }, network_.wall_now())

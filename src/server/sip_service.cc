@@ -163,36 +163,6 @@ void SipService::hide(AgentId agent, const IpAddress& address) {
   adapter_->hide_addresses(adapter::Place::inside(agent), {address});
 }
 
-boost::json::array SipService::calls(const NameOf& name_of) const {
-  boost::json::array out;
-  for (const sip::CallInfo& call : adapter_->calls()) {
-    boost::json::object each{{"id", std::to_string(call.id.value)},
-                             {"protocol", "sip"},
-                             {"state", name(call.state)},
-                             {"from", call.from},
-                             {"to", call.to},
-                             {"since", unix_time(call.since)}};
-    boost::json::array legs;
-    for (std::size_t side = 0; side < call.places.size(); ++side) {
-      boost::json::object leg{{"place", name_of(call.places[side])}};
-      boost::json::array streams;
-      for (const auto& ends : call.media[side]) {
-        boost::json::array ours;
-        for (const TransportAddress& address : ends.ours) ours.emplace_back(address.to_string());
-        boost::json::object stream{
-            {"ours", std::move(ours)}, {"carriage", "bound"}, {"encrypted", false}};
-        if (ends.theirs.port != 0) stream["theirs"] = ends.theirs.to_string();
-        streams.push_back(std::move(stream));
-      }
-      leg["media"] = std::move(streams);
-      legs.push_back(std::move(leg));
-    }
-    each["legs"] = std::move(legs);
-    out.push_back(std::move(each));
-  }
-  return out;
-}
-
 boost::json::array SipService::registrations(const NameOf& name_of, WallTime now) const {
   boost::json::array out;
   for (const brain::Binding& binding : registrations_->all(now))

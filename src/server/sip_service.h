@@ -39,7 +39,7 @@ class SipService {
   // An agent's network shows this address to the server: it is never shown to a destination.
   void hide(AgentId agent, const IpAddress& address);
 
-  boost::json::array calls(const NameOf& name_of) const;
+  std::vector<adapter::sip::CallInfo> calls() const { return adapter_->calls(); }
   boost::json::array registrations(const NameOf& name_of, WallTime now) const;
   boost::json::object counters() const;
 

@@ -51,6 +51,16 @@ def test_a_call_is_heard_through_loss_jitter_and_reordering(scene: Scene):
             span = heard.moments[-1] - heard.moments[0]
             assert heard.seconds / span > 0.8, "two wires lose 10 %, the relay nothing"
             assert heard.longest_gap() < 0.5
+        # Where it went wrong can be seen: on the wires between agents and server, nowhere else.
+        call, = world.server.calls()
+        for leg in call["legs"]:
+            stream = leg["media"][0]
+            assert stream["rtp"]["received"]["packets"] > 150
+            assert stream["rtp"]["received"]["lost"] == 0, "by the phone's own network"
+            for way in ("to_server", "to_agent"):
+                assert stream["flow"][way]["lost"] > 0, way
+                assert 1 < stream["flow"][way]["jitter_ms"] < 30, way
+        assert all("% lost" in call[hears] for hears in ("from_hears", "to_hears"))
         world.hang_up(callee, caller)
 
 

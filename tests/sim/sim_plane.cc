@@ -117,7 +117,7 @@ void SimPlane::close(MediaId id) {
 }
 
 void SimPlane::count(MediaId id, OnCounts on_counts) {
-  network_.post([counts = relay_->count(id).value_or(media::Counts{}),
+  network_.post([counts = relay_->count(id, network_.now()).value_or(media::Counts{}),
                  on_counts = std::move(on_counts)] { on_counts(counts); });
 }
 

@@ -302,8 +302,8 @@ void MediaSession::count(Side side, std::function<void(std::uint64_t, Commands&)
   if (ports.empty()) return on_count(0, out);
   const auto sum = std::make_shared<Sum>(Sum{std::move(on_count), 0, ports.size()});
   for (const MediaId port : ports) {
-    out.media().count(port, [sum](const media::Counts& counts, Commands& at) {
-      for (const auto& component : counts.components) sum->packets += component.packets_in;
+    out.media().count(port, [sum](const PathCounts& counts, Commands& at) {
+      for (const auto& component : counts.port.components) sum->packets += component.packets_in;
       if (--sum->missing == 0) sum->on_count(sum->packets, at);
     });
   }
@@ -326,7 +326,8 @@ std::vector<MediaSession::Ends> MediaSession::ends(Side side) const {
     const auto slot = find(side, chosen_.value_or(0), i);
     if (!slot || slot->own.empty()) continue;
     const bool told = slot->remote && !slot->remote->addresses.empty();
-    ends.push_back({slot->own, told ? slot->remote->addresses.front() : TransportAddress{}});
+    ends.push_back(
+        {slot->id, slot->own, told ? slot->remote->addresses.front() : TransportAddress{}});
   }
   return ends;
 }

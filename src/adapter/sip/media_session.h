@@ -49,6 +49,7 @@ class MediaSession {
 
   // The ends of each established stream, for people.
   struct Ends {
+    MediaId port;
     std::vector<TransportAddress> ours;
     TransportAddress theirs;
   };

@@ -63,10 +63,9 @@ void FakePaths::close(MediaId port) {
     if (other.joined == port) other.joined = {};
 }
 
-void FakePaths::count(MediaId port,
-                      std::function<void(const media::Counts&, Commands&)> on_counts) {
-  media::Counts counts;
-  counts.components = {{.packets_in = ports.at(port).packets}};
+void FakePaths::count(MediaId port, std::function<void(const PathCounts&, Commands&)> on_counts) {
+  PathCounts counts;
+  counts.port.components = {{.packets_in = ports.at(port).packets}};
   later_.push_back(
       [on_counts = std::move(on_counts), counts](Commands& out) { on_counts(counts, out); });
 }

@@ -42,7 +42,7 @@ class FakePaths final : public MediaPaths {
   void connect(MediaId a, MediaId b) override;
   void start(MediaId port) override;
   void close(MediaId port) override;
-  void count(MediaId port, std::function<void(const media::Counts&, Commands&)> on_counts) override;
+  void count(MediaId port, std::function<void(const PathCounts&, Commands&)> on_counts) override;
 
   const Port* at(const TransportAddress& own, Place place) const;
   // Media comes to this port from its side.
