@@ -5,6 +5,7 @@ import time
 
 import pytest
 from scene import proof
+from scene.certificates import Authority
 from scene.dns import SRV, NameServer, a, naptr, srv
 from scene.figure1 import PUBLIC_PHONE, SECOND_SERVER, SERVER, SERVER6, BadWire, Scene
 from scene.product import Server
@@ -129,6 +130,57 @@ def test_two_servers_call_each_other_over_the_public_network(scene: Scene):
     between = [text for text in proof.sip_texts(scene.tap(world.server.host))]
     assert between, "the servers spoke SIP with each other"
     assert proof.betrayed(between, [SERVER, SERVER6, SECOND_SERVER]) == {}
+
+
+def test_two_servers_call_each_other_over_tls(scene: Scene):
+    """Each asks for the certificate of the target as it is configured: a name, or an address."""
+    authority = Authority(scene.folder_for("certificates"))
+    names = NameServer(scene, scene.public_host("dns", "192.0.2.53"), {
+        "sip.example.net": [a(SECOND_SERVER)]})
+
+    def settings(own: str, target: str, domain: str) -> dict:
+        certificate = authority.certify(domain, own)
+        return {"sip.listen": ["tls:0.0.0.0:5061"],
+                "tls.certificate_file": str(certificate.certificate),
+                "tls.key_file": str(certificate.key),
+                "tls.trusted_file": str(authority.own.certificate),
+                "sip.routes": [{"domain": domain, "targets": [target], "transport": "tls"}]}
+
+    world = World(scene, settings(f"IP:{SERVER}", "sip.example.net", "example.net"), names)
+    second = Server(scene, scene.public_host("server2", SECOND_SERVER), name="srv2",
+                    domain="example.net",
+                    settings=settings("DNS:sip.example.net", SERVER, "example.org"))
+    second.start()
+    world.add_site("a")
+    world.add_site("b", server=second)
+    alice = world.phone("a", "alice")
+    bob = world.phone("b", "bob", server=second)
+    for caller, callee in ((alice, bob), (bob, alice)):
+        world.call(caller, callee)
+        world.hang_up(callee, caller)
+    scene.capture.settle()
+    assert not proof.sip_texts(scene.tap(world.server.host)), "SIP in clear"
+
+
+def test_a_server_with_the_certificate_of_another_gets_no_call(scene: Scene):
+    authority = Authority(scene.folder_for("certificates"))
+    certificate = authority.certify("another", "DNS:another.example.net")
+    world = World(scene, {"tls.trusted_file": str(authority.own.certificate),
+                          "sip.routes": [{"domain": "example.net", "targets": [SECOND_SERVER],
+                                          "transport": "tls"}]})
+    second = Server(scene, scene.public_host("server2", SECOND_SERVER), name="srv2",
+                    domain="example.net", settings={
+                        "sip.listen": ["tls:0.0.0.0:5061"],
+                        "tls.certificate_file": str(certificate.certificate),
+                        "tls.key_file": str(certificate.key)})
+    second.start()
+    world.add_site("a")
+    world.add_site("b", server=second)
+    alice = world.phone("a", "alice")
+    bob = world.phone("b", "bob", server=second)
+    alice.dial(bob.uri)
+    alice.await_event("CALL_CLOSED")
+    assert not bob.seen("CALL_INCOMING")
 
 
 def test_a_call_over_ipv6_all_the_way(scene: Scene):

@@ -36,6 +36,13 @@ std::optional<edge::Transport> transport_of_service(std::string_view service) {
   return std::nullopt;
 }
 
+// A Route value's URI. Bare URIs must not be read so: the parameters behind one without angle
+// brackets would be taken for the header's (RFC 3261 20.10), and its transport be lost.
+std::string uri_of_route(const std::string& value) {
+  const auto address = wire::NameAddr::parse(value);
+  return address ? std::string(address->uri.text) : std::string{};
+}
+
 std::string srv_name(edge::Transport transport, const std::string& host) {
   switch (transport) {
     case edge::Transport::Tcp:
@@ -86,27 +93,30 @@ void Locator::locate(const Target& target, Commands& out, OnHops on_hops) {
   }
   search->uris.assign(target.next_hops.begin(), target.next_hops.end());
   if (search->uris.empty())
-    search->uris.push_back(target.route.empty() ? target.uri : target.route.front());
+    search->uris.push_back(target.route.empty() ? target.uri : uri_of_route(target.route.front()));
   step(search, out);
 }
 
 // RFC 3263 section 4: what is asked first.
 void Locator::begin(Search& search, const std::string& text) const {
   search.host.clear();
-  const auto address = wire::NameAddr::parse(text);
-  if (!address || !address->uri.is_sip() || address->uri.host.empty()) return;
-  const wire::Uri& uri = address->uri;
-  search.transport = transport_of(uri.parameters.find("transport").value_or(""));
-  if (uri.is_sips()) search.transport = edge::Transport::Tls;
+  const auto uri = wire::Uri::parse(text);
+  if (!uri || !uri->is_sip() || uri->host.empty()) return;
+  search.transport = transport_of(uri->parameters.find("transport").value_or(""));
+  if (uri->is_sips()) search.transport = edge::Transport::Tls;
   const edge::Transport transport = search.transport.value_or(edge::Transport::Udp);
-  const std::uint16_t port = uri.port != 0 ? uri.port : default_port(transport);
-  if (const auto ip = IpAddress::parse(uri.host)) {
-    search.hops.push_back({.place = search.place, .transport = transport, .remote = {*ip, port}});
+  const std::uint16_t port = uri->port != 0 ? uri->port : default_port(transport);
+  if (const auto ip = IpAddress::parse(uri->host)) {
+    // RFC 5922 7.1: then the certificate names the address.
+    search.hops.push_back({.place = search.place,
+                           .transport = transport,
+                           .remote = {*ip, port},
+                           .server_name = ip->to_string()});
     return;
   }
-  search.host = uri.host;
+  search.host = uri->host;
   search.found_before = search.hops.size();
-  search.asked_address = uri.port != 0;
+  search.asked_address = uri->port != 0;
   if (search.asked_address) {
     search.questions.push_back({search.host, edge::RecordType::Address, transport, port});
   } else if (search.transport) {

@@ -314,6 +314,25 @@ TEST(Locator, FollowsNaptrToTcp) {
   u.alice.hear_response(486);
 }
 
+TEST(Locator, TakesTheTransportThatTheUriNames) {
+  for (const bool by_route : {false, true}) {
+    Upstream u;
+    u.world.dns[{"_sips._tcp.example.net", RecordType::Srv}] = {srv("first.example.net", 5099, 1)};
+    Target target{.uri = "sip:bob@example.net", .place = kOutside, .route = {}, .hop = {}};
+    if (by_route) {
+      target.route = {"<sip:example.net;transport=tls;lr>"};
+    } else {
+      target.next_hops = {"sip:example.net;transport=tls"};
+    }
+    u.world.routing.targets["sip:bob@example.net"] = {target};
+    Phone& first = u.world.phone(kOutside, "first", "192.0.2.1:5099", Transport::Tls);
+    u.alice.invite("sip:bob@example.net", u.alice.sdp());
+    first.respond(first.hear_request("INVITE"), 486);
+    first.hear_request("ACK");
+    u.alice.hear_response(486);
+  }
+}
+
 TEST(Locator, RefusesANameThatLeadsNowhere) {
   Upstream u;
   u.world.dns.clear();
