@@ -86,6 +86,7 @@ FlowTable::OnProbe FlowTable::on_probe(SocketId socket, const TransportAddress& 
     out.outcome = Outcome::Challenged;
   } else if (!at_home) {
     out.outcome = it.was_bound ? Outcome::Moved : Outcome::Bound;
+    out.taken_from = holder;
     if (holder != PlaceIndex::kNone) release(holder);
     bind(place, socket, source);
   }

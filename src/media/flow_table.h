@@ -64,6 +64,7 @@ class FlowTable {
   struct OnProbe {
     Outcome outcome = Outcome::UnknownToken;
     Place place = PlaceIndex::kNone;
+    Place taken_from = PlaceIndex::kNone;  // Bound, Moved: what had this source before
     // From Bound on: what to answer, to the source of the probe.
     ProbeDatagram confirmation{};
   };

@@ -18,6 +18,16 @@ class Meter {
     ++packets_out_;
     octets_out_ += octets;
   }
+  // What was relayed elsewhere (media/fast_path.h), its headers unseen; `last` came the latest.
+  void in_unseen(std::uint64_t packets, std::uint64_t octets, TimePoint last) {
+    packets_in_ += packets;
+    octets_in_ += octets;
+    quality_.on_unseen(last);
+  }
+  void out_unseen(std::uint64_t packets, std::uint64_t octets) {
+    packets_out_ += packets;
+    octets_out_ += octets;
+  }
   void refuse() { ++refused_; }
 
   ComponentCounts read(TimePoint now, std::optional<Duration> round_trip = {}) const {

@@ -13,7 +13,8 @@ static_assert(BoundCarriage::kOverhead <= kHeadroom);
 // path_changed: so many flows are probed in a millisecond, not all of an agent's at once.
 constexpr std::size_t kProbesPerMillisecond = 32;
 
-constexpr std::uint32_t deadline_key(std::uint32_t end, std::uint8_t component) {
+// One number for a component of an end.
+constexpr std::uint32_t place_of(std::uint32_t end, std::uint8_t component) {
   return end * kMaxComponents + component;
 }
 
@@ -58,7 +59,8 @@ Relay::Relay(const RelayOptions& options, Random& random, OnEvent on_event)
       on_event_(std::move(on_event)),
       flows_(random),
       holding_(options.holding_slots),
-      pleases_(options.pleases_per_second) {}
+      pleases_(options.pleases_per_second),
+      offload_(options.fast_path) {}
 
 // ---- Commands ----
 
@@ -76,8 +78,11 @@ void Relay::remove_server_socket(SocketId socket) {
   if (socket.value >= sockets_.size()) return;
   if (sockets_[socket.value].kind != SocketUse::Kind::Server) return;
   sockets_[socket.value] = {};
-  for (FlowTable::Place place = 0; place < flows_.places(); ++place)
-    if (flows_[place].used && flows_[place].socket == socket) flows_.release(place);
+  for (FlowTable::Place place = 0; place < flows_.places(); ++place) {
+    if (!flows_[place].used || flows_[place].socket != socket) continue;
+    take_back(flows_[place].end);
+    flows_.release(place);
+  }
 }
 
 Result<void> Relay::add_port(MediaId id, std::span<const SocketId> sockets, std::uint8_t dscp) {
@@ -147,6 +152,7 @@ Result<std::uint32_t> Relay::new_end(MediaId id, std::size_t components,
     free_ends_.push_back(static_cast<std::uint32_t>(ends_.size()));
     ends_.emplace_back();
     deadlines_.reserve(ends_.size() * kMaxComponents);
+    offload_.reserve(ends_.size() * kMaxComponents);
   }
   const std::uint32_t end = free_ends_.back();
   free_ends_.pop_back();
@@ -180,6 +186,7 @@ std::uint32_t Relay::find(MediaId id) const {
 void Relay::set_remote(MediaId id, const RemoteSpec& remote, TimePoint now) {
   const std::uint32_t found = find(id);
   if (found == kNone) return;
+  take_back(found);
   End& end = ends_[found];
   const std::size_t count = std::min<std::size_t>(end.components, remote.addresses.size());
   if (auto* port = std::get_if<PortComponents>(&end.kind)) {
@@ -205,11 +212,16 @@ void Relay::join(MediaId a, MediaId b) {
   leave(b);
   ends_[first].joined = second;
   ends_[second].joined = first;
+  for (std::uint8_t i = 0; i < kMaxComponents; ++i) {
+    offload_.begin(place_of(first, i));
+    offload_.begin(place_of(second, i));
+  }
 }
 
 void Relay::leave(MediaId id) {
   const std::uint32_t end = find(id);
   if (end == kNone || ends_[end].joined == kNone) return;
+  take_back(end);
   ends_[ends_[end].joined].joined = kNone;
   ends_[end].joined = kNone;
 }
@@ -226,6 +238,7 @@ void Relay::probe(MediaId id, TimePoint now) {
 }
 
 void Relay::path_changed(TimePoint now) {
+  while (!offload_.active().empty()) take_back(offload_.active().back() / kMaxComponents);
   std::size_t started = 0;
   for (std::uint32_t end = 0; end < ends_.size(); ++end) {
     auto* probing = std::get_if<ProbingComponents>(&ends_[end].kind);
@@ -244,7 +257,7 @@ void Relay::close(MediaId id) {
   if (end == kNone) return;
   leave(id);
   const std::uint8_t count = ends_[end].components;
-  for (std::uint8_t i = 0; i < count; ++i) deadlines_.disarm(deadline_key(end, i));
+  for (std::uint8_t i = 0; i < count; ++i) deadlines_.disarm(place_of(end, i));
   if (auto* port = std::get_if<PortComponents>(&ends_[end].kind)) {
     for (std::uint8_t i = 0; i < count; ++i) forget_socket(port->at(i).socket());
   } else if (auto* probing = std::get_if<ProbingComponents>(&ends_[end].kind)) {
@@ -264,20 +277,27 @@ void Relay::close(MediaId id) {
 
 void Relay::forget_socket(SocketId socket) { sockets_[socket.value] = {}; }
 
-std::optional<Counts> Relay::count(MediaId id, TimePoint now) const {
+std::optional<Counts> Relay::count(MediaId id, TimePoint now) {
   const std::uint32_t found = find(id);
   if (found == kNone) return std::nullopt;
-  const End& end = ends_[found];
+  End& end = ends_[found];
   Counts out;
   for (std::uint8_t i = 0; i < end.components; ++i) {
-    if (const auto* port = std::get_if<PortComponents>(&end.kind))
-      out.components.push_back(port->at(i).meter.read(now));
-    else if (const auto* probing = std::get_if<ProbingComponents>(&end.kind))
-      out.components.push_back(probing->at(i).meter.read(now, probing->at(i).prober.round_trip()));
-    else
-      out.components.push_back(flows_[std::get<AwaitingPlaces>(end.kind).at(i)].meter.read(now));
+    read_back(found, i);
+    if (end.joined != kNone) read_back(end.joined, i);
+    std::optional<Duration> round_trip;
+    if (const auto* probing = std::get_if<ProbingComponents>(&end.kind))
+      round_trip = probing->at(i).prober.round_trip();
+    out.components.push_back(meter_of(end, i).read(now, round_trip));
   }
   return out;
+}
+
+Meter& Relay::meter_of(End& end, std::uint8_t component) {
+  if (auto* port = std::get_if<PortComponents>(&end.kind)) return port->at(component).meter;
+  if (auto* probing = std::get_if<ProbingComponents>(&end.kind))
+    return probing->at(component).meter;
+  return flows_[std::get<AwaitingPlaces>(end.kind).at(component)].meter;
 }
 
 // ---- The packet path: in ----
@@ -287,7 +307,7 @@ void Relay::on_datagram(SocketId socket, const TransportAddress& source, Mutable
   ++totals_.received;
   if (datagram.empty()) return drop(Drop::Runt);
   if (socket.value >= sockets_.size()) return drop(Drop::UnknownSocket);
-  Turn turn{now, sender};
+  Turn turn{now, sender, socket, source};
   const SocketUse use = sockets_[socket.value];
   switch (use.kind) {
     case SocketUse::Kind::None:
@@ -332,6 +352,8 @@ void Relay::on_probe(SocketId socket, const TransportAddress& source, Bytes data
       return drop(Drop::Replayed);
     case FlowTable::Outcome::Bound:
     case FlowTable::Outcome::Moved:
+      take_back(flow.end);
+      if (done.taken_from != PlaceIndex::kNone) take_back(flows_[done.taken_from].end);
       tell(flow.end,
            done.outcome == FlowTable::Outcome::Bound ? EventKind::FlowBound : EventKind::FlowMoved,
            flow.component, source);
@@ -439,6 +461,7 @@ void Relay::forward(std::uint32_t end, std::uint8_t component, MutableBytes data
   if (joined == kNone) return drop(Drop::Unjoined);
   End& to = ends_[joined];
   if (component >= to.components) return drop(Drop::NoComponent);
+  if (offload_.on_relayed(place_of(end, component), turn.now)) offer(end, component, turn);
   if (std::holds_alternative<PortComponents>(to.kind))
     return send_from_port(to, component, datagram, turn);
   if (std::holds_alternative<AwaitingPlaces>(to.kind))
@@ -475,7 +498,7 @@ void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datag
   if (!holding_.hold(flow.waiting, wrapped, turn.now)) return drop(Drop::NoRoom);
   ++totals_.waiting;
   if (flow.waiting.count == 1)
-    deadlines_.arm(deadline_key(flow.end, component), turn.now + kLongestWait);
+    deadlines_.arm(place_of(flow.end, component), turn.now + kLongestWait);
 }
 
 void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBytes datagram,
@@ -528,11 +551,86 @@ void Relay::drop_waiting(WaitingLine& line) {
   }
 }
 
+// ---- The fast path ----
+
+void Relay::offer(std::uint32_t end, std::uint8_t component, const Turn& turn) {
+  std::optional<FastRule> rule = rule_toward(ends_[ends_[end].joined], component);
+  if (rule) {
+    rule->in = turn.socket;
+    rule->source = turn.source;
+  }
+  offload_.offer(place_of(end, component), rule, turn.now);
+}
+
+// Nothing where packets toward that component would wait, or go nowhere.
+std::optional<FastRule> Relay::rule_toward(const End& to, std::uint8_t component) const {
+  FastRule rule{.in = {}, .source = {}, .out = {}, .target = {}, .dscp = to.dscp};
+  if (const auto* ports = std::get_if<PortComponents>(&to.kind)) {
+    rule.out = ports->at(component).socket();
+    rule.target = ports->at(component).target();
+    if (rule.target.port == 0) return std::nullopt;
+  } else if (const auto* probing = std::get_if<ProbingComponents>(&to.kind)) {
+    if (!probing->at(component).prober.was_confirmed()) return std::nullopt;
+    rule.out = probing->at(component).socket;
+    rule.target = probing->at(component).server;
+  } else {
+    const AwaitingComponent& flow = flows_[std::get<AwaitingPlaces>(to.kind).at(component)];
+    if (!flow.bound()) return std::nullopt;
+    rule.out = flow.socket;
+    rule.target = flow.source;
+  }
+  return rule;
+}
+
+void Relay::take_back(std::uint32_t end) {
+  for (const std::uint32_t one : {end, ends_[end].joined}) {
+    if (one == kNone) continue;
+    for (std::uint8_t i = 0; i < ends_[one].components; ++i) {
+      if (!offload_.has(place_of(one, i))) continue;
+      offload_.take_back(place_of(one, i));
+      read_back(one, i);
+    }
+  }
+}
+
+// What the fast path has relayed is the relay's own doing, to all who ask: counted, and noted where
+// times of packets are.
+void Relay::read_back(std::uint32_t end, std::uint8_t component) {
+  const FastCount more = offload_.read_new(place_of(end, component));
+  if (more.packets == 0) return;
+  totals_.received += more.packets;
+  totals_.relayed += more.packets;
+  totals_.fast += more.packets;
+  meter_of(ends_[end], component).in_unseen(more.packets, more.octets, more.last);
+  if (auto* from = std::get_if<ProbingComponents>(&ends_[end].kind))
+    if (from->at(component).prober.on_received(more.last)) rearm(end, component);
+  // One of its last packets may be told only now, and the end be joined to another.
+  const std::uint32_t joined = ends_[end].joined;
+  if (joined == kNone || component >= ends_[joined].components) return;
+  meter_of(ends_[joined], component).out_unseen(more.packets, more.octets);
+  if (auto* to = std::get_if<ProbingComponents>(&ends_[joined].kind))
+    if (to->at(component).prober.on_local_packet(more.last)) rearm(joined, component);
+}
+
+void Relay::read_back() {
+  for (const Offload::Place place : offload_.active())
+    read_back(place / kMaxComponents, static_cast<std::uint8_t>(place % kMaxComponents));
+}
+
 // ---- Time ----
 
-std::optional<TimePoint> Relay::next_deadline() const { return deadlines_.next(); }
+std::optional<TimePoint> Relay::next_deadline() const {
+  const auto due = deadlines_.next();
+  const auto tick = offload_.deadline();
+  return due && tick ? std::min(*due, *tick) : due ? due : tick;
+}
 
 void Relay::on_time(TimePoint now, Sender& sender) {
+  // First: a deadline may be that of a packet which the fast path has sent.
+  if (const auto tick = offload_.deadline(); tick && *tick <= now) {
+    read_back();
+    offload_.on_tick(now);
+  }
   Turn turn{now, sender};
   while (const auto key = deadlines_.expire(now)) {
     const std::uint32_t end = *key / kMaxComponents;
@@ -569,7 +667,7 @@ void Relay::on_awaiting_time(AwaitingComponent& flow, TimePoint now) {
     drop(Drop::HeldTooLong);
   }
   if (!flow.waiting.empty())
-    deadlines_.arm(deadline_key(flow.end, flow.component),
+    deadlines_.arm(place_of(flow.end, flow.component),
                    holding_.oldest_since(flow.waiting) + kLongestWait);
 }
 
@@ -581,9 +679,9 @@ void Relay::rearm(std::uint32_t end, std::uint8_t component) {
     due = due ? std::min(*due, enough) : enough;
   }
   if (due)
-    deadlines_.arm(deadline_key(end, component), *due);
+    deadlines_.arm(place_of(end, component), *due);
   else
-    deadlines_.disarm(deadline_key(end, component));
+    deadlines_.disarm(place_of(end, component));
 }
 
 void Relay::drop(const Error& malformed) {

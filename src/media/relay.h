@@ -14,7 +14,8 @@
 //
 // Coordinates only: the work is done in FlowTable (awaiting flows), Prober (probing flows),
 // PortComponent (whose packets a port takes), HoldingPool (packets that wait for a flow to be
-// bound) and the carriage (how a packet travels on a flow: carriage_bound.h).
+// bound), the carriage (how a packet travels on a flow: carriage_bound.h), and, where there is
+// another way than through here for established media, Offload.
 #pragma once
 
 #include <array>
@@ -36,6 +37,7 @@
 #include "media/holding_pool.h"
 #include "media/media.h"
 #include "media/meter.h"
+#include "media/offload.h"
 #include "media/please_limiter.h"
 #include "media/port_component.h"
 #include "media/prober.h"
@@ -93,6 +95,7 @@ struct Totals {
   std::uint64_t relayed = 0;
   std::uint64_t handled = 0;  // probes, confirmations and the like: for the relay itself
   std::uint64_t waiting = 0;  // now, for a flow to be bound
+  std::uint64_t fast = 0;     // of those received and relayed: by the fast path
   std::array<std::uint64_t, kDrops> drops{};
   std::uint64_t probes_sent = 0;
   std::uint64_t confirmations_sent = 0;
@@ -106,6 +109,7 @@ struct RelayOptions {
   std::size_t max_ends = 65536;     // ports and flows together; more are refused (Exhausted)
   std::size_t holding_slots = 512;  // packets that can wait for flows to be bound, all together
   std::uint32_t pleases_per_second = 1000;  // answers to data from unknown sources, all together
+  FastPath* fast_path = nullptr;            // outlives the relay; null: there is none
 };
 
 class Relay {
@@ -142,9 +146,9 @@ class Relay {
   void probe(MediaId id, TimePoint now);
   // Forgets the end and its sockets. Packets that wait for it are dropped.
   void close(MediaId id);
-  std::optional<Counts> count(MediaId id, TimePoint now) const;
+  std::optional<Counts> count(MediaId id, TimePoint now);
   // This host's addresses, routes or links have changed: every probing flow in use is probed again,
-  // a few at a time.
+  // a few at a time; the fast path begins anew.
   void path_changed(TimePoint now);
 
   // `datagram` has kHeadroom writable octets before it, and may be changed.
@@ -156,6 +160,9 @@ class Relay {
 
   const Totals& totals() const { return totals_; }
   std::size_t ends() const { return by_id_.size(); }
+  std::size_t offloaded() const { return offload_.active().size(); }  // directions
+  // Brings counts and totals up to what the fast path has done by now.
+  void read_back();
 
  private:
   static constexpr std::uint32_t kNone = 0xffffffff;
@@ -192,6 +199,8 @@ class Relay {
   struct Turn {
     TimePoint now;
     Sender& sender;
+    SocketId socket{};          // where the datagram arrived
+    TransportAddress source{};  // and from where
   };
 
   Result<std::uint32_t> new_end(MediaId id, std::size_t components,
@@ -224,6 +233,14 @@ class Relay {
   void let_go(AwaitingComponent& flow, Turn& turn);
   void drop_waiting(WaitingLine& line);
 
+  // The fast path: what arrives at that component of that end.
+  void offer(std::uint32_t end, std::uint8_t component, const Turn& turn);
+  std::optional<FastRule> rule_toward(const End& to, std::uint8_t component) const;
+  void read_back(std::uint32_t end, std::uint8_t component);
+  Meter& meter_of(End& end, std::uint8_t component);
+  // Both directions of the end. Before anything changes of where its packets come from or go to.
+  void take_back(std::uint32_t end);
+
   void on_probing_time(std::uint32_t end, std::uint8_t component, Turn& turn);
   void on_awaiting_time(AwaitingComponent& flow, TimePoint now);
   void rearm(std::uint32_t end, std::uint8_t component);
@@ -239,7 +256,8 @@ class Relay {
   FlowTable flows_;
   HoldingPool holding_;
   PleaseLimiter pleases_;
-  Deadlines deadlines_;  // by deadline_key()
+  Deadlines deadlines_;  // by place_of()
+  Offload offload_;      // likewise
   std::vector<End> ends_;
   std::vector<std::uint32_t> free_ends_;
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> by_id_;

@@ -238,7 +238,7 @@ TEST(Relay, CountsWhatEachEndReceivesAndSends) {
   call.alice.talk(call.agent_rtp, 0, 20);
   call.bob.talk(call.server_rtp, 0, 30);
   world.run_for(seconds{1});
-  const auto counted = [&](const Host& host, std::uint64_t id) {
+  const auto counted = [&](Host& host, std::uint64_t id) {
     return host.relay.count(MediaId{id}, world.now)->components.at(0);
   };
   const auto expect = [](const ComponentCounts& counts, std::uint64_t in, std::uint64_t out) {
@@ -262,7 +262,7 @@ TEST(Relay, TellsWhereAStreamLostPacketsAndHowFarTheServerIs) {
   world.loss_percent = 20;  // between agent and server
   call.alice.talk(call.agent_rtp, 0, 500);
   world.run_for(seconds{11});
-  const auto counted = [&](const Host& host, std::uint64_t id) {
+  const auto counted = [&](Host& host, std::uint64_t id) {
     return host.relay.count(MediaId{id}, world.now)->components.at(0);
   };
   EXPECT_EQ(counted(call.agent, 2).in.lost, 0U) << "from the terminal";

@@ -75,6 +75,12 @@ void StreamQuality::on_packet(Bytes datagram, TimePoint now) {
   ++packets_;
 }
 
+void StreamQuality::on_unseen(TimePoint last) {
+  last_packet_ = any_ ? std::max(last_packet_, last) : last;
+  any_ = true;
+  follows_ = false;
+}
+
 void StreamQuality::follow(const Header& header, TimePoint now) {
   follows_ = true;
   may_restart_ = false;

@@ -20,6 +20,9 @@ namespace sallyport::media {
 class StreamQuality {
  public:
   void on_packet(Bytes datagram, TimePoint now);
+  // Packets came that were not shown, the latest at that time. They end a silence; what is followed
+  // begins anew with the next that is shown, since nobody knows which numbers these had.
+  void on_unseen(TimePoint last);
   // As of `now`.
   Quality read(TimePoint now) const;
 

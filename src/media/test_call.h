@@ -11,7 +11,9 @@ namespace sallyport::media::test {
 
 // Figure 1 for one call: Alice and her agent behind a NAT, a server, Bob in the public network.
 struct Call {
-  explicit Call(World& w, unsigned components = 2) : world(w) {
+  explicit Call(World& w, unsigned components = 2, FastPath* at_agent = nullptr,
+                FastPath* at_server = nullptr)
+      : world(w), agent(w, {.fast_path = at_agent}), server(w, {.fast_path = at_server}) {
     nat = &world.add_nat(*IpRange::parse("10.1.1.0/24"), *IpAddress::parse("203.0.113.7"));
     x = server.serve(at("198.51.100.1:2776"));
     y = server.serve(at("198.51.100.1:2777"));
@@ -46,8 +48,8 @@ struct Call {
 
   World& world;
   Nat* nat = nullptr;
-  Host agent{world};
-  Host server{world};
+  Host agent;
+  Host server;
   SocketId x, y;
   std::vector<FlowComponent> secrets;
   TransportAddress agent_rtp = at("10.1.1.2:5000"), agent_rtcp = at("10.1.1.2:5001");
