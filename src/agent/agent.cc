@@ -120,7 +120,8 @@ std::string Agent::start() {
 
   auto media = edge::MediaThread::start(
       {.server_sockets = {}, .ports = config_.media.range, .quarantine = config_.media.quarantine},
-      [this](std::function<void()> work) { network_.post(std::move(work)); });
+      [this](std::function<void()> work) { network_.post(std::move(work)); },
+      fastpath::open(config_.fast_path, edge::MediaThread::kPlaces, *log_));
   if (!media) return "media ports: " + std::string{media.error().what};
   media_ = std::move(*media);
 

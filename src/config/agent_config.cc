@@ -45,6 +45,7 @@ Schema describe(AgentConfig& config) {
              "Sockets open at once for the server, media ports included.");
 
   describe(schema, "media", "Media ports towards terminals.", config.media);
+  describe(schema, config.fast_path);
   describe(schema, "Certificate that terminals see when they use SIP over TLS.", config.tls);
   describe(schema, config.modes);
 

@@ -48,6 +48,7 @@ struct AgentConfig {
   } policy;
 
   MediaPorts media;
+  fastpath::Mode fast_path = fastpath::Mode::Off;
   TlsSection tls;  // towards terminals
   std::vector<Mode> modes{Mode::ServerMaster};
 

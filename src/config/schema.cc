@@ -196,6 +196,8 @@ constexpr Word<Level> kLevels[] = {{"debug", Level::Debug},
                                    {"error", Level::Error}};
 constexpr Word<edge::Transport> kTransports[] = {
     {"udp", edge::Transport::Udp}, {"tcp", edge::Transport::Tcp}, {"tls", edge::Transport::Tls}};
+constexpr Word<fastpath::Mode> kFastPaths[] = {
+    {"off", fastpath::Mode::Off}, {"auto", fastpath::Mode::Auto}, {"ebpf", fastpath::Mode::Ebpf}};
 constexpr Word<Mode> kModes[] = {{"server_master", Mode::ServerMaster},
                                  {"agent_master", Mode::AgentMaster}};
 
@@ -376,6 +378,14 @@ void Schema::add(std::string path, Level& member, std::string comment) {
       std::move(path), member, std::move(comment),
       [](const std::string& text, Level& out) { return parse_word(kLevels, text, out); },
       [](Level level) { return write_word(kLevels, level); }, "a string"));
+}
+void Schema::add(std::string path, fastpath::Mode& member, std::string comment) {
+  add(text_key(
+      std::move(path), member, std::move(comment),
+      [](const std::string& text, fastpath::Mode& out) {
+        return parse_word(kFastPaths, text, out);
+      },
+      [](fastpath::Mode mode) { return write_word(kFastPaths, mode); }, "a string"));
 }
 
 void Schema::add(std::string path, edge::Transport& member, std::string comment) {

@@ -147,6 +147,7 @@ Schema describe(ServerConfig& config) {
   schema.add("media.keepalive", config.media.keepalive, seconds{1}, std::chrono::minutes{5},
              "An agent that has sent nothing on a flow for so long sends a probe, which keeps the "
              "NAT's mapping.");
+  describe(schema, config.media.fast_path);
   describe(schema, "media.outside", "Media ports towards destinations.", config.media.outside);
 
   describe_sip(schema, config.sip);

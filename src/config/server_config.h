@@ -53,6 +53,7 @@ struct ServerConfig {
     std::uint16_t x = kPortX;
     std::uint16_t y = kPortY;  // equal to x: one-port mode
     Duration keepalive = seconds{10};
+    fastpath::Mode fast_path = fastpath::Mode::Off;
     MediaPorts outside;
     bool one_port() const { return x == y; }
   } media;

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "base/transport_address.h"
 #include "edge/edge.h"
+#include "fastpath/open.h"
 #include "media/plane.h"
 
 namespace sallyport::config {

@@ -14,8 +14,9 @@ namespace sallyport::edge {
 struct MediaTotals {
   media::Totals relay;
   net::UdpCounts udp;
-  std::uint64_t missed = 0;  // came at X and Y faster than they were read: the kernel dropped them
-  std::size_t ends = 0;      // ports and flows
+  std::uint64_t missed = 0;   // came at X and Y faster than they were read: the kernel dropped them
+  std::size_t ends = 0;       // ports and flows
+  std::size_t offloaded = 0;  // directions that the kernel relays
   std::uint64_t lost_messages = 0;  // events that the edge's thread did not take in time
 };
 

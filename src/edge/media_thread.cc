@@ -45,17 +45,18 @@ Result<void> open_sockets(const TransportAddress& first, unsigned components, st
 
 }  // namespace
 
-MediaThread::MediaThread(const MediaThreadOptions& options, Post post)
+MediaThread::MediaThread(const MediaThreadOptions& options, Post post,
+                         std::unique_ptr<fastpath::KernelRelay> kernel)
     : options_(options),
       ports_(options.ports, random_, options.quarantine),
       shared_(std::make_shared<Shared>(options, std::move(post))),
-      worker_(std::make_unique<Worker>(shared_, options.relay)) {
+      worker_(std::make_unique<Worker>(shared_, options.relay, std::move(kernel))) {
   shared_->owner = this;
 }
 
-Result<std::unique_ptr<MediaThread>> MediaThread::start(const MediaThreadOptions& options,
-                                                        Post post) {
-  std::unique_ptr<MediaThread> made{new MediaThread(options, std::move(post))};
+Result<std::unique_ptr<MediaThread>> MediaThread::start(
+    const MediaThreadOptions& options, Post post, std::unique_ptr<fastpath::KernelRelay> kernel) {
+  std::unique_ptr<MediaThread> made{new MediaThread(options, std::move(post), std::move(kernel))};
   if (const auto opened = made->worker_->open(); !opened)
     return tl::make_unexpected(opened.error());
   if (const auto opened = made->open_server_sockets(*made->worker_); !opened)

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "edge/media_commands.h"
 #include "edge/port_allocator.h"
+#include "fastpath/kernel_relay.h"
 #include "media/plane.h"
 #include "media/relay.h"
 #include "net/udp_batch.h"
@@ -41,8 +42,14 @@ class MediaThread final : public media::Plane {
   using Post = std::function<void(std::function<void()>)>;
   using OnTotals = std::function<void(const MediaTotals&)>;
 
+  // Of the kernel's relay: as many directions as there can be with the usual options.
+  static constexpr std::size_t kPlaces = media::RelayOptions{}.max_ends * media::kMaxComponents;
+
+  // `kernel`: what established media is handed to, if there is such.
   // Errors: what binding the server's sockets said.
-  static Result<std::unique_ptr<MediaThread>> start(const MediaThreadOptions& options, Post post);
+  static Result<std::unique_ptr<MediaThread>> start(
+      const MediaThreadOptions& options, Post post,
+      std::unique_ptr<fastpath::KernelRelay> kernel = nullptr);
   MediaThread(const MediaThread&) = delete;
   MediaThread& operator=(const MediaThread&) = delete;
   ~MediaThread() override;  // ends the thread; no event comes any more
@@ -60,7 +67,8 @@ class MediaThread final : public media::Plane {
   // Of an id that is not there: no components.
   void count(media::MediaId id, OnCounts on_counts) override;
 
-  // This host's addresses or routes have changed: flows in use are probed again.
+  // This host's addresses or routes have changed: flows in use are probed again, and the kernel
+  // forgets what ways it was told.
   void path_changed();
   void totals(OnTotals on_totals);
 
@@ -77,7 +85,8 @@ class MediaThread final : public media::Plane {
   };
   using Sockets = std::vector<std::unique_ptr<net::UdpBatch>>;
 
-  MediaThread(const MediaThreadOptions& options, Post post);
+  MediaThread(const MediaThreadOptions& options, Post post,
+              std::unique_ptr<fastpath::KernelRelay> kernel);
 
   Result<void> open_server_sockets(Worker& worker);
   Result<TransportAddress> open_server_socket(Worker& worker, const TransportAddress& local,

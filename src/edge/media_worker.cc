@@ -20,14 +20,29 @@ net::UdpRoomOptions room_options() {
 
 }  // namespace
 
-MediaThread::Worker::Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options)
+MediaThread::Worker::Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options,
+                            std::unique_ptr<fastpath::KernelRelay> kernel)
     : shared_(std::move(shared)),
-      relay_(options, random_,
+      kernel_(*this, std::move(kernel)),
+      relay_(with_kernel(options), random_,
              [this](media::MediaId id, const media::Event& event) {
                tell(Happened{.id = id, .event = event});
              }),
       room_(room_options()),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
+
+media::RelayOptions MediaThread::Worker::with_kernel(media::RelayOptions options) {
+  if (kernel_.there()) options.fast_path = &kernel_;
+  return options;
+}
+
+bool MediaThread::Worker::KernelPath::offload(Place place, const media::FastRule& rule) {
+  return kernel_->offload(place, {.local = worker_.sockets_[rule.in.value]->local(),
+                                  .source = rule.source,
+                                  .from = worker_.sockets_[rule.out.value]->local(),
+                                  .target = rule.target,
+                                  .dscp = rule.dscp});
+}
 
 Result<void> MediaThread::Worker::open() {
   shared_->wake = net::Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
@@ -148,10 +163,12 @@ void MediaThread::Worker::on(Count& command) {
 }
 
 void MediaThread::Worker::on(CountTotals& command) {
+  relay_.read_back();
   MediaTotals totals{.relay = relay_.totals(),
                      .udp = room_.counts(),
                      .missed = 0,
                      .ends = relay_.ends(),
+                     .offloaded = relay_.offloaded(),
                      .lost_messages = lost_messages_};
   for (const media::SocketId id : server_sockets_) totals.missed += sockets_[id.value]->missed();
   tell(CountedTotals{.request = command.request, .totals = totals});

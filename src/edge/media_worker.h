@@ -34,7 +34,8 @@ struct MediaThread::Shared {
 
 class MediaThread::Worker final : public media::Sender {
  public:
-  Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options);
+  Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options,
+         std::unique_ptr<fastpath::KernelRelay> kernel);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() override = default;
@@ -50,6 +51,23 @@ class MediaThread::Worker final : public media::Sender {
 
  private:
   static constexpr std::size_t kEvents = 128;
+
+  // The kernel, as the relay knows it: the relay names sockets, the kernel their addresses.
+  class KernelPath final : public media::FastPath {
+   public:
+    KernelPath(const Worker& worker, std::unique_ptr<fastpath::KernelRelay> kernel)
+        : worker_(worker), kernel_(std::move(kernel)) {}
+    bool there() const { return kernel_ != nullptr; }
+    bool offload(Place place, const media::FastRule& rule) override;
+    void unload(Place place) override { kernel_->unload(place); }
+    media::FastCount read(Place place) const override { return kernel_->read(place); }
+    void beat(TimePoint now) override { kernel_->beat(now); }
+
+   private:
+    const Worker& worker_;
+    std::unique_ptr<fastpath::KernelRelay> kernel_;
+  };
+  media::RelayOptions with_kernel(media::RelayOptions options);
 
   int wait_time() const;  // milliseconds, as epoll_wait(2) has them
   void receive(std::uint32_t socket, TimePoint now);
@@ -73,6 +91,7 @@ class MediaThread::Worker final : public media::Sender {
 
   std::shared_ptr<Shared> shared_;
   SystemRandom random_;
+  KernelPath kernel_;
   media::Relay relay_;
   net::UdpRoom room_;
   net::Fd epoll_;

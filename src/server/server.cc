@@ -145,9 +145,13 @@ std::string Server::start_brain() {
       {.server_sockets = addresses_.media_sockets,
        .ports = config_.media.outside.range,
        .quarantine = config_.media.outside.quarantine},
-      [this](std::function<void()> work) { network_.post(std::move(work)); });
+      [this](std::function<void()> work) { network_.post(std::move(work)); },
+      fastpath::open(config_.media.fast_path, edge::MediaThread::kPlaces, *log_));
   if (!media) return "media ports X and Y: " + std::string{media.error().what};
   media_ = std::move(*media);
+  // The kernel was told ways, which are those of now.
+  if (config_.media.fast_path != fastpath::Mode::Off)
+    network_.watch_routes([this] { media_->path_changed(); });
 
   brain_ =
       std::make_unique<brain::Brain>(network_, random_, *log_,
@@ -301,6 +305,8 @@ std::string Server::start_admin() {
       out["media"] = boost::json::object{{"ends", totals.ends},
                                          {"received", totals.relay.received},
                                          {"relayed", totals.relay.relayed},
+                                         {"relayed_by_kernel", totals.relay.fast},
+                                         {"offloaded", totals.offloaded},
                                          {"missed", totals.missed},
                                          {"drops", std::move(drops)},
                                          {"carriage", "bound"},
