@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "edge/media_thread.h"
+#include "fastpath/open.h"
 #include "load/generator.h"
 #include "media/token.h"
 
@@ -46,9 +47,10 @@ class Loop {
 };
 
 void print_totals(const edge::MediaTotals& totals) {
-  std::printf("received %llu relayed %llu missed %llu not sent %llu\n",
+  std::printf("received %llu relayed %llu fast %llu missed %llu not sent %llu\n",
               static_cast<unsigned long long>(totals.relay.received),
               static_cast<unsigned long long>(totals.relay.relayed),
+              static_cast<unsigned long long>(totals.relay.fast),
               static_cast<unsigned long long>(totals.missed),
               static_cast<unsigned long long>(totals.udp.dropped()));
   for (std::size_t i = 0; i < media::kDrops; ++i)
@@ -70,6 +72,7 @@ int main(int argc, char** argv) {
   std::string first = "127.1.0.1";
   std::string far_first;
   bool ports = false;
+  bool fast_path = false;
   app.add_option("--listen", listen, "X");
   app.add_option("--streams", streams, "two for each call");
   app.add_option("--seed", seed, "of the flows' tokens and keys");
@@ -77,18 +80,22 @@ int main(int argc, char** argv) {
   app.add_option("--first", first, "--ports: media_load's");
   app.add_option("--far-first", far_first, "--ports: media_load's");
   app.add_flag("--ports", ports, "join ports, not flows at X; at X's address");
+  app.add_flag("--fast-path", fast_path, "established media is relayed by the kernel");
   CLI11_PARSE(app, argc, argv);
 
   const auto x = TransportAddress::parse(listen);
   if (!x) return 1;
   const bench::Side near = bench::side_at(first);
   const bench::Side far = bench::side_at(far_first.empty() ? first : far_first);
+  const auto log = Log::to_stderr(Level::Warning);
   Loop loop;
   edge::MediaThreadOptions options;
   if (!ports) options.server_sockets = {*x};
   options.ports = {30000, 49999};
   auto plane = edge::MediaThread::start(
-      options, [&](std::function<void()> work) { loop.post(std::move(work)); });
+      options, [&](std::function<void()> work) { loop.post(std::move(work)); },
+      fastpath::open(fast_path ? fastpath::Mode::Ebpf : fastpath::Mode::Off,
+                     edge::MediaThread::kPlaces, *log));
   if (!plane) {
     std::fprintf(stderr, "cannot start: %s\n", std::string(plane.error().what).c_str());
     return 1;

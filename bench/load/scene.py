@@ -91,6 +91,10 @@ class Relay:
             return self.tool("bench_relay"), "flows", said_ready
         if self.kind == "ports":
             return self.tool("bench_relay", "--ports"), "fixed", said_ready
+        if self.kind == "flows-kernel":
+            return self.tool("bench_relay", "--fast-path"), "flows", said_ready
+        if self.kind == "ports-kernel":
+            return self.tool("bench_relay", "--ports", "--fast-path"), "fixed", said_ready
         if self.kind == "forwarder":
             return self.tool("bare_forwarder"), "fixed", said_ready
         if self.kind == "tc":

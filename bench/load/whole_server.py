@@ -25,6 +25,7 @@ allow_private_advertised = true
 listen = ["{address}:2776"]
 [media]
 listen = ["{address}"]
+fast_path = "{fast_path}"
 [sip]
 listen = ["udp:{address}:5060"]
 inside_tcp = 0
@@ -49,15 +50,17 @@ LOOPBACK = Place("127.0.0.1", "127.1.0.1", [], [])
 class Server:
     """The server's process, and the folder with its state and its agents' identities."""
 
-    def __init__(self, program, tool, agents, place=LOOPBACK):
-        self.program, self.tool, self.agents, self.place = program, tool, agents, place
+    def __init__(self, program, tool, agents, place=LOOPBACK, fast_path="off"):
+        self.program, self.tool, self.agents = program, tool, agents
+        self.place, self.fast_path = place, fast_path
         self.folder = tempfile.mkdtemp(prefix="sallyport-bench-", dir="/dev/shm")
         self.process = None
 
     def __enter__(self):
         os.mkdir(f"{self.folder}/state")
         with open(f"{self.folder}/server.toml", "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(folder=self.folder, address=self.place.address))
+            file.write(CONFIG.format(folder=self.folder, address=self.place.address,
+                                     fast_path=self.fast_path))
         subprocess.run([self.tool, "enrol", "--identities", f"{self.folder}/ids", "--state-dir",
                         f"{self.folder}/state", "--server", f"{self.place.address}:2776", "--agents", str(self.agents)],
                        check=True)
@@ -126,9 +129,9 @@ def wait_until(condition, what):
         time.sleep(0.05)
 
 
-def media(program, tool, calls, seconds, warm_up=2, place=LOOPBACK):
+def media(program, tool, calls, seconds, warm_up=2, place=LOOPBACK, fast_path="off"):
     """So many agent-to-agent calls, each RTP both ways, through one server."""
-    with Server(program, tool, 100, place) as server:
+    with Server(program, tool, 100, place, fast_path) as server:
         load = server.load("media", "--calls", str(calls), "--warm-up", str(int(warm_up * 1000)),
                            "--measure", str(int(seconds * 1000)), "--first", place.first_flow)
         figures = told(load, "media")
