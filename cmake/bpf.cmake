@@ -25,7 +25,9 @@ function(sallyport_bpf target name)
             -I${PROJECT_SOURCE_DIR}/src -I${CMAKE_CURRENT_SOURCE_DIR}
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${skeleton} -c ${source} -o ${object}
-    COMMAND ${BPFTOOL} gen skeleton ${object} name ${stem} > ${skeleton}
+    COMMAND ${CMAKE_COMMAND} -E echo "// NOLINTBEGIN" > ${skeleton}
+    COMMAND ${BPFTOOL} gen skeleton ${object} name ${stem} >> ${skeleton}
+    COMMAND ${CMAKE_COMMAND} -E echo "// NOLINTEND" >> ${skeleton}
     DEPENDS ${source} DEPFILE ${object}.d
     COMMENT "Building eBPF skeleton ${stem}" VERBATIM)
   target_sources(${target} PRIVATE ${skeleton})

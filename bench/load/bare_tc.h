@@ -3,6 +3,7 @@
 
 #include <linux/types.h>
 
+// NOLINTBEGIN(readability-identifier-naming): C
 struct bare_tc_source {
   __be32 relay; /* the address that the packet was sent to */
   __be32 address;
@@ -17,3 +18,4 @@ struct bare_tc_target {
   __be16 port;
   __u16 padding;
 };
+// NOLINTEND(readability-identifier-naming)

@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+// NOLINTBEGIN(readability-identifier-naming): C
 /* A direction is known by where its packets come from and where they arrive. */
 struct sallyport_key4 {
   __be32 local;
@@ -41,6 +42,8 @@ struct sallyport_count {
   __u64 last;   /* CLOCK_MONOTONIC, nanoseconds, a few milliseconds coarse */
   __u64 padding;
 };
+
+// NOLINTEND(readability-identifier-naming)
 
 /* A process that has not shown for so long that it lives is taken for dead: nothing is relayed. */
 #define SALLYPORT_DEAD_AFTER_NS 1500000000ULL
