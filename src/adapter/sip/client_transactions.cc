@@ -215,6 +215,12 @@ void Transactions::cancel(ClientId id, Commands& out, std::string_view reason) {
   if (client->state == Client::State::Proceeding) send_cancel(client, out);
 }
 
+void Transactions::abandon(ClientId id, Commands& out) {
+  if (const auto it = clients_.find(id); it != clients_.end())
+    timers_.stop(it->second->repeat_timer);
+  cancel(id, out);
+}
+
 void Transactions::send_cancel(const ClientPtr& client, Commands& out) {
   if (std::exchange(client->cancel_sent, true)) return;
   const auto invite = wire::Message::parse(client->sent);

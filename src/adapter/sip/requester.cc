@@ -14,6 +14,9 @@ constexpr std::size_t kLargestDatagram = 1300;
 // What did not answer is tried last for so long; RFC 3263 4.3 leaves the time open.
 constexpr Duration kAvoidTime = std::chrono::minutes{5};
 constexpr std::size_t kMaxAvoided = 256;
+// RFC 3261 17.2.1: whoever is there says 100 to an INVITE within 200 ms. This is four transmissions
+// (0, 0.5, 1.5, 3.5 s) and the time to answer the last.
+constexpr Duration kSilence = 8 * kT1;
 
 }  // namespace
 
@@ -61,8 +64,11 @@ void Requester::go(RequestId id, std::vector<Hop> hops, Commands& out) {
 }
 
 void Requester::fail_request(RequestId id, Errc why, Commands& out) {
-  const auto node = requests_.extract(id);
-  if (!node.empty() && node.mapped().handler.on_failed) node.mapped().handler.on_failed(why, out);
+  const auto it = requests_.find(id);
+  if (it == requests_.end()) return;
+  const auto on_failed = it->second.handler.on_failed;
+  end(id, it->second.abandoned_any, out);
+  if (on_failed) on_failed(why, out);
 }
 
 void Requester::avoid(const Hop& hop, Duration time, Commands& out) {
@@ -84,18 +90,42 @@ void Requester::try_next(RequestId id, Errc why, Commands& out) {
     request.hops.insert(request.hops.begin() + static_cast<std::ptrdiff_t>(request.next), *other);
     text = request.build(*other, out);
   }
-  const Hop hop = request.hops[request.next++];
+  const Hop& hop = request.hops[request.next++];
+  const std::size_t attempt = request.clients.size();
   request.client = transactions_.request(
       hop, text,
-      {.on_response = [this, id](const wire::Message& response,
-                                 Commands& at) { on_response(id, response, at); },
-       .on_failed =
-           [this, id, hop](Errc error, Commands& at) {
-             // Exhausted: it is we who could not.
-             if (error != Errc::Exhausted) avoid(hop, kAvoidTime, at);
-             try_next(id, error, at);
-           }},
+      {.on_response = [this, id, attempt](const wire::Message& response,
+                                          Commands& at) { on_response(id, attempt, response, at); },
+       .on_failed = [this, id, attempt](Errc error,
+                                        Commands& at) { on_failed(id, attempt, error, at); }},
       out, request.branch_suffix);
+  request.clients.push_back(request.client);
+  request.current = attempt;
+  timers_.stop(request.silence_timer);
+  if (request.next < request.hops.size() && text.starts_with("INVITE "))
+    request.silence_timer = timers_.start(
+        kSilence, [this, id](Commands& later) { on_silence(id, later); }, out);
+}
+
+// It goes on to the next hop. The silent one may wake up: it is told CANCEL then (RFC 3261 9.1),
+// and a 2xx that is quicker than that is one of a fork to whoever asked.
+void Requester::on_silence(RequestId id, Commands& out) {
+  const auto it = requests_.find(id);
+  if (it == requests_.end() || it->second.cancelled || it->second.answered) return;
+  Request& request = it->second;
+  counters_.add("failover_silent");
+  avoid(request.hops[request.current], kAvoidTime, out);
+  request.abandoned_any = true;
+  transactions_.abandon(request.client, out);
+  try_next(id, Errc::NotFound, out);
+}
+
+void Requester::on_failed(RequestId id, std::size_t attempt, Errc why, Commands& out) {
+  const auto it = requests_.find(id);
+  if (it == requests_.end() || it->second.answered || attempt != it->second.current) return;
+  // Exhausted: it is we who could not.
+  if (why != Errc::Exhausted) avoid(it->second.hops[attempt], kAvoidTime, out);
+  try_next(id, why, out);
 }
 
 // Outside only: inside, a terminal that has registered by UDP listens to nothing else.
@@ -113,13 +143,17 @@ std::optional<Hop> Requester::reliable_instead(const Request& request, std::size
   return std::nullopt;
 }
 
-void Requester::on_response(RequestId id, const wire::Message& response, Commands& out) {
+void Requester::on_response(RequestId id, std::size_t attempt, const wire::Message& response,
+                            Commands& out) {
   const auto it = requests_.find(id);
   if (it == requests_.end()) return;
   Request& request = it->second;
   const int status = response.status();
-  const Hop& hop = request.hops[request.next - 1];
+  const Hop& hop = request.hops[attempt];
   if (status != 503) avoided_.erase(key_of(hop));
+  const bool accepts = status >= 200 && status < 300;
+  if (!accepts && (attempt != request.current || request.answered)) return;
+  timers_.stop(request.silence_timer);
   // RFC 3263 4.3: the next server is tried when one says that it cannot.
   if (status == 503 && request.next < request.hops.size() && !request.cancelled) {
     counters_.add("failover");
@@ -129,23 +163,35 @@ void Requester::on_response(RequestId id, const wire::Message& response, Command
     if (pause) avoid(hop, std::min<Duration>(seconds{*pause}, kAvoidTime), out);
     return try_next(id, Errc::Unreachable, out);
   }
-  const auto on_response = request.handler.on_response;
-  if (status >= 200) {
-    // More 2xx may follow an INVITE's first.
-    const bool more = status < 300 && response.method() == wire::Method::Invite;
-    if (!more) {
-      requests_.erase(it);
-    } else if (!std::exchange(request.accepted, true)) {
-      timers_.start(
-          k64T1, [this, id](Commands&) { requests_.erase(id); }, out);
-    }
+  if (attempt != request.current && !request.answered) {
+    transactions_.cancel(request.clients[request.current], out);
+    request.current = attempt;
   }
+  request.client = request.clients[attempt];
+  const auto on_response = request.handler.on_response;
+  // More 2xx may follow an INVITE's first.
+  const bool invite = response.method() == wire::Method::Invite;
+  if (status >= 200) end(id, (accepts && invite) || request.abandoned_any, out);
   if (on_response) on_response(response, out);
+}
+
+// The request is answered or has failed. It is forgotten now or, where a 2xx may come yet, when
+// none can.
+void Requester::end(RequestId id, bool more_may_come, Commands& out) {
+  const auto it = requests_.find(id);
+  if (it == requests_.end() || std::exchange(it->second.answered, true)) return;
+  timers_.stop(it->second.silence_timer);
+  if (!more_may_come) {
+    requests_.erase(it);
+    return;
+  }
+  timers_.start(
+      k64T1, [this, id](Commands&) { requests_.erase(id); }, out);
 }
 
 void Requester::cancel(RequestId id, Commands& out, std::string_view reason) {
   const auto it = requests_.find(id);
-  if (it == requests_.end() || it->second.accepted) return;
+  if (it == requests_.end() || it->second.answered) return;
   it->second.cancelled = true;
   if (it->second.client) transactions_.cancel(it->second.client, out, reason);
 }
@@ -153,7 +199,8 @@ void Requester::cancel(RequestId id, Commands& out, std::string_view reason) {
 void Requester::forget(RequestId id) {
   const auto it = requests_.find(id);
   if (it == requests_.end()) return;
-  transactions_.forget(it->second.client);
+  for (const ClientId client : it->second.clients) transactions_.forget(client);
+  timers_.stop(it->second.silence_timer);
   requests_.erase(it);
 }
 

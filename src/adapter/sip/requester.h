@@ -1,7 +1,8 @@
 // Sends a request to a target, wherever that turns out to be: finds its hops (RFC 3263) and tries
-// them in order until one answers with anything but 503 (RFC 3263 4.3). One that was found
-// unavailable is tried last for a while, or each call would wait for it anew. Used by calls, by the
-// forwarding of everything else, and by the registration relay.
+// them in order until one answers with anything but 503 (RFC 3263 4.3). An INVITE does not wait for
+// one that stays silent while there are others. One that was found unavailable is tried last for a
+// while, or each call would wait for it anew. Used by calls, by the forwarding of everything else,
+// and by the registration relay.
 #pragma once
 
 #include <functional>
@@ -42,20 +43,25 @@ class Requester {
                     Commands& out, std::string branch_suffix = {});
   void cancel(RequestId id, Commands& out, std::string_view reason = {});
   void forget(RequestId id);
-  // Where it went last; null before it was sent and after its end.
+  // Where its latest response came from, else where it went last; null before it was sent and after
+  // its end.
   const Hop* destination(RequestId id) const;
   std::size_t size() const { return requests_.size(); }
 
  private:
   struct Request {
     std::vector<Hop> hops;
-    std::size_t next = 0;
+    std::size_t next = 0;           // the hop to try
+    std::vector<ClientId> clients;  // of the hops that were tried
+    std::size_t current = 0;        // of these: whose answer counts; of the others only a 2xx
     Build build;
     Transactions::ResponseHandler handler;
     std::string branch_suffix;
-    ClientId client;
+    ClientId client;  // destination()
+    TimerId silence_timer;
     bool cancelled = false;
-    bool accepted = false;        // an INVITE's 2xx has come
+    bool answered = false;        // finally; what may follow is another 2xx of an INVITE
+    bool abandoned_any = false;   // a hop that was silent may answer yet
     bool tried_reliable = false;  // for its size, before UDP
   };
   using HopKey = std::tuple<Place, edge::Transport, TransportAddress>;
@@ -65,8 +71,11 @@ class Requester {
   void go(RequestId id, std::vector<Hop> hops, Commands& out);
   std::optional<Hop> reliable_instead(const Request& request, std::size_t size) const;
   void try_next(RequestId id, Errc why, Commands& out);
+  void on_silence(RequestId id, Commands& out);
   void fail_request(RequestId id, Errc why, Commands& out);
-  void on_response(RequestId id, const wire::Message& response, Commands& out);
+  void on_response(RequestId id, std::size_t attempt, const wire::Message& response, Commands& out);
+  void on_failed(RequestId id, std::size_t attempt, Errc why, Commands& out);
+  void end(RequestId id, bool more_may_come, Commands& out);
 
   Locator& locator_;
   Transactions& transactions_;

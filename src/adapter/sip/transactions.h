@@ -94,6 +94,8 @@ class Transactions {
   // Sends a CANCEL for an INVITE as soon as RFC 3261 9.1 allows it. The INVITE's own final response
   // still comes, or on_failed 64*T1 later. `reason` is a Reason header's value.
   void cancel(ClientId id, Commands& out, std::string_view reason = {});
+  // The same for an INVITE that nothing has answered and nobody waits for: it is not repeated.
+  void abandon(ClientId id, Commands& out);
   // Stops telling the handler anything; the transaction ends by itself.
   void forget(ClientId id);
   // Where it was really sent to, with the connection that was taken; null when it has ended.

@@ -228,7 +228,8 @@ TEST(Locator, GoesOnToTheNextWhenOneIsUnavailableOrSilent) {
     Phone& second = u.world.phone(kOutside, "second", "192.0.2.2:5062");
     u.alice.invite("sip:bob@example.net", u.alice.sdp());
     if (silent) {
-      u.world.pass(seconds{32});
+      u.world.pass(seconds{4});
+      EXPECT_EQ(first.heard.size(), 4U);
     } else {
       first.respond(first.hear_request("INVITE"), 503);
       first.hear_request("ACK");
@@ -237,6 +238,122 @@ TEST(Locator, GoesOnToTheNextWhenOneIsUnavailableOrSilent) {
     second.respond(second.hear_request("INVITE"), 486);
     second.hear_request("ACK");
     u.alice.hear_response(486);
+    u.world.expect_drained();
+  }
+}
+
+// Two upstreams, the first of which is silent at first: the second has got the call.
+struct SilentUpstream : Upstream {
+  SilentUpstream()
+      : first(world.phone(kOutside, "first", "192.0.2.1:5061")),
+        second(world.phone(kOutside, "second", "192.0.2.2:5062")) {
+    alice.invite("sip:bob@example.net", alice.sdp());
+    late = first.hear_request("INVITE");
+    world.pass(seconds{4});
+    first.heard.clear();
+    invite = second.hear_request("INVITE");
+  }
+  // The first answers after all, and is told that it was too late.
+  void expect_late_answer_is_ended() {
+    first.learn_request(*late);
+    first.respond(*late, 200, first.sdp());
+    first.hear_request("ACK");
+    first.respond(first.hear_request("BYE"), 200);
+  }
+  Phone& first;
+  Phone& second;
+  std::optional<wire::Message> late, invite;
+};
+
+TEST(Locator, StaysWithOneThatHasSaidAnything) {
+  Upstream u;
+  Phone& first = u.world.phone(kOutside, "first", "192.0.2.1:5061");
+  Phone& second = u.world.phone(kOutside, "second", "192.0.2.2:5062");
+  u.alice.invite("sip:bob@example.net", u.alice.sdp());
+  const auto invite = first.hear_request("INVITE");
+  u.world.pass(seconds{3});
+  first.respond(invite, 100);
+  u.world.pass(seconds{20});
+  EXPECT_FALSE(second.has_heard());
+}
+
+TEST(Locator, WaitsForTheLastOne) {
+  SilentUpstream u;
+  u.world.pass(seconds{27});
+  EXPECT_FALSE(u.alice.has_heard());
+  EXPECT_FALSE(u.first.has_heard()) << "nobody waits for it: it is not asked again";
+  u.second.respond(*u.invite, 486);
+  u.alice.hear_response(486);
+}
+
+TEST(Locator, DoesNotGoOnForACallerWhoHasGivenUp) {
+  Upstream u;
+  Phone& second = u.world.phone(kOutside, "second", "192.0.2.2:5062");
+  u.alice.invite("sip:bob@example.net", u.alice.sdp());
+  u.alice.cancel();
+  u.world.pass(seconds{40});
+  EXPECT_FALSE(second.has_heard());
+  u.alice.hear_response(200);
+  u.alice.hear_response(487);
+  u.world.expect_drained();
+}
+
+TEST(Locator, CancelsASilentOneThatWakesUp) {
+  SilentUpstream u;
+  u.first.respond(*u.late, 180);
+  const auto cancel = u.first.hear_request("CANCEL");
+  u.first.respond(cancel, 200);
+  u.first.respond(*u.late, 487);
+  u.first.hear_request("ACK");
+  EXPECT_FALSE(u.alice.has_heard());
+  u.second.respond(*u.invite, 486);
+  u.second.hear_request("ACK");
+  u.alice.hear_response(486);
+  u.alice.ack();
+  // It is there again: the next call goes to it.
+  u.alice.invite("sip:bob@example.net", u.alice.sdp());
+  u.first.respond(u.first.hear_request("INVITE"), 486);
+  u.first.hear_request("ACK");
+  u.alice.hear_response(486);
+  u.world.expect_drained();
+}
+
+TEST(Locator, TakesTheAnswerOfASilentOneThatWakesUpFirst) {
+  SilentUpstream u;
+  u.second.respond(*u.invite, 180);
+  u.alice.hear_response(180);
+  u.first.learn_request(*u.late);
+  u.first.respond(*u.late, 200, u.first.sdp());
+  u.second.respond(u.second.hear_request("CANCEL"), 200);
+  u.second.respond(*u.invite, 487);
+  u.second.hear_request("ACK");
+  u.alice.learn(u.alice.hear_response(200));
+  u.alice.ack();
+  u.first.hear_request("ACK");
+  u.alice.in_dialog("BYE");
+  u.first.respond(u.first.hear_request("BYE"), 200);
+  u.alice.hear_response(200);
+  EXPECT_FALSE(u.second.has_heard());
+  u.world.expect_drained();
+}
+
+TEST(Locator, EndsTheAnswerOfASilentOneThatWakesUpTooLate) {
+  for (const int status : {200, 486}) {
+    SilentUpstream u;
+    u.second.learn_request(*u.invite);
+    u.second.respond(*u.invite, status, status == 200 ? u.second.sdp() : "");
+    const auto answer = u.alice.hear_response(status);
+    if (status == 200) u.alice.learn(answer);
+    u.alice.ack();
+    u.second.hear_request("ACK");
+    u.expect_late_answer_is_ended();
+    EXPECT_FALSE(u.second.has_heard());
+    EXPECT_FALSE(u.alice.has_heard());
+    if (status == 200) {
+      u.alice.in_dialog("BYE");
+      u.second.respond(u.second.hear_request("BYE"), 200);
+      u.alice.hear_response(200);
+    }
     u.world.expect_drained();
   }
 }
@@ -264,7 +381,7 @@ TEST(Locator, TriesTheUpstreamsOfARouteInTheirOrderAndTheDeadOneLast) {
   ring();
   refused_by(first);
   ring();
-  u.world.pass(seconds{32});
+  u.world.pass(seconds{4});
   first.heard.clear();
   refused_by(second);
   ring();
