@@ -14,8 +14,8 @@ constexpr Duration kDialLimit = seconds{5};
 constexpr Duration kSweepEvery = seconds{15};
 constexpr std::size_t kMaxWaiting = std::size_t{256} * 1024;  // octets behind a connection not open
 constexpr std::size_t kMaxDatagram = 65507;                   // UDP over IPv4
-constexpr std::size_t kMaxLearnt = 65536;
-constexpr std::size_t kMaxOwn = 64;
+constexpr std::size_t kMaxLearnt = 4096;                      // hosts at one place
+constexpr std::size_t kMaxOwn = 64;                           // addresses of ours at one place
 
 std::uint16_t port_of(const Listening& listening, edge::Transport transport) {
   switch (transport) {
@@ -103,7 +103,7 @@ bool Transport::on_listening(Place place, edge::ListenerId id, const TransportAd
 
 void Transport::on_edge_lost(Place place, Commands& out) {
   std::erase_if(listeners_, [&](const auto& entry) { return entry.second.place == place; });
-  std::erase_if(learnt_, [&](const auto& entry) { return entry.first.first == place; });
+  learnt_.erase(place);
   std::vector<edge::ConnectionId> gone;
   for (const auto& [id, connection] : connections_)
     if (connection->place == place) gone.push_back(id);
@@ -165,33 +165,35 @@ TransportAddress Transport::shown_address(Place place, edge::Transport transport
 }
 
 std::optional<IpAddress> Transport::learnt_local(Place place, const IpAddress& remote) const {
-  const auto it = learnt_.find({place, remote});
+  const auto it = learnt_.find(place);
   if (it == learnt_.end()) return std::nullopt;
-  return it->second;
+  const auto& [toward, own] = it->second;
+  if (const auto known = toward.find(remote); known != toward.end()) return known->second;
+  // Most agents have one address.
+  return own.empty() ? std::nullopt : std::optional{*own.begin()};
 }
 
 void Transport::learn_local(Place place, const edge::Addresses& addresses) {
   if (addresses.local.ip.is_unspecified()) return;
-  // Inside hosts are few; outside, one entry for each stranger is not worth having.
-  if (place.is_outside()) {
-    if (own_outside_.size() < kMaxOwn) own_outside_.insert(addresses.local.ip);
-    return;
-  }
-  if (learnt_.size() >= kMaxLearnt) return;
-  learnt_[{place, addresses.remote.ip}] = addresses.local.ip;
+  auto& [toward, own] = learnt_[place];
+  if (own.size() < kMaxOwn) own.insert(addresses.local.ip);
+  // Outside, an entry for each stranger is not worth having. Inside hosts are few, or forged: then
+  // who is known stays known.
+  if (place.is_outside()) return;
+  const auto known = toward.find(addresses.remote.ip);
+  if (known != toward.end())
+    known->second = addresses.local.ip;
+  else if (toward.size() < kMaxLearnt)
+    toward.emplace(addresses.remote.ip, addresses.local.ip);
 }
 
 bool Transport::is_own_address(Place place, const IpAddress& ip) const {
   for (const auto& [id, listener] : listeners_)
     if (listener.place == place && listener.local.ip == ip && !ip.is_unspecified()) return true;
-  if (place.is_outside())
-    return own_outside_.contains(ip) ||
-           std::find(config_.advertised.begin(), config_.advertised.end(), ip) !=
-               config_.advertised.end();
-  for (auto it = learnt_.lower_bound({place, IpAddress{}});
-       it != learnt_.end() && it->first.first == place; ++it)
-    if (it->second == ip) return true;
-  return false;
+  if (const auto it = learnt_.find(place); it != learnt_.end() && it->second.own.contains(ip))
+    return true;
+  return place.is_outside() && std::find(config_.advertised.begin(), config_.advertised.end(),
+                                         ip) != config_.advertised.end();
 }
 
 bool Transport::is_own_port(Place place, std::uint16_t port) const {

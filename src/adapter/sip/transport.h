@@ -127,6 +127,12 @@ class Transport {
   void start_sweeping(Commands& out);
   void learn_local(Place place, const edge::Addresses& addresses);
 
+  // Our own addresses at a place, as arriving packets name them; any host there can add entries.
+  struct Learnt {
+    std::map<IpAddress, IpAddress> toward;  // a host there -> our address that it reached
+    std::set<IpAddress> own;
+  };
+
   const Config& config_;
   Timers& timers_;
   Counters& counters_;
@@ -135,8 +141,7 @@ class Transport {
   std::map<edge::ListenerId, Listener> listeners_;
   std::unordered_map<edge::ConnectionId, std::unique_ptr<Connection>> connections_;
   std::map<std::tuple<Place, edge::Transport, TransportAddress>, edge::ConnectionId> by_remote_;
-  std::map<std::pair<Place, IpAddress>, IpAddress> learnt_;  // remote host -> our address to it
-  std::set<IpAddress> own_outside_;     // our own addresses there, as packets name them
+  std::map<Place, Learnt> learnt_;
   std::map<Place, std::size_t> count_;  // connections at each place
   bool sweeping_ = false;
 };

@@ -36,6 +36,28 @@ TEST(Transport, ReachesATcpPhoneOverTheConnectionThatItOpened) {
   }
 }
 
+TEST(Transport, ASiteFullOfForgedHostsIsNotServedMoreSlowly) {
+  World world;
+  Phone& phone = world.phone(kSiteB, "x", "10.2.2.6:5060");
+  // How long so many requests take, each from a host of its own.
+  std::uint32_t host = 0;
+  const auto serve = [&](std::uint32_t many) {
+    const auto began = Clock::now();
+    for (std::uint32_t i = 0; i < many; ++i, ++host) {
+      phone.at.ip =
+          IpAddress::v4({10, static_cast<std::uint8_t>(host >> 16U),
+                         static_cast<std::uint8_t>(host >> 8U), static_cast<std::uint8_t>(host)});
+      phone.say(phone.request("OPTIONS", "sip:10.2.2.9", "<sip:x@example.com>;tag=1",
+                              "<sip:10.2.2.9>", "q" + std::to_string(host), 1));
+      phone.heard.clear();
+    }
+    return Clock::now() - began;
+  };
+  const Duration at_first = serve(2000);
+  serve(60000);
+  EXPECT_LT(serve(2000), 8 * at_first);
+}
+
 TEST(Transport, FollowsAPhoneToTheConnectionThatItRegistersAnew) {
   World world;
   Phone& alice = world.phone(kSiteA, "alice", "10.1.1.5:5060");
