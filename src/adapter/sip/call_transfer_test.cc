@@ -1,6 +1,7 @@
 // Transfers and subscriptions (RFC 5359, RFC 3515, RFC 3891, RFC 6665) through two sides that do
 // not know each other's dialogs.
 #include "adapter/sip/test_call.h"
+#include "codec/sip/dialog_info.h"
 #include "codec/sip/headers.h"
 
 namespace sallyport::adapter::sip::test {
@@ -148,6 +149,59 @@ TEST(References, NameADialogAsTheOtherSideKnowsIt) {
   carol.hear_response(403);
   p.finish();
 }
+
+// RFC 4235 with RFC 3891: a lamp at another site shows that Bob's phone rings, and its key takes
+// the call. Bob's phone tells the watcher of the dialog as it knows it itself.
+void pick_up(Place place_of_watcher, std::string_view address_of_watcher) {
+  Pair p;
+  Phone& watcher = p.world.phone(place_of_watcher, "watcher", address_of_watcher);
+  p.alice.invite("sip:bob@example.com", p.alice.sdp(4000));
+  const auto ringing = p.bob.hear_request("INVITE");
+  p.bob.learn_request(ringing);
+  p.bob.respond(ringing, 180);
+  p.alice.hear_response(180);
+
+  Phone& lamp = p.world.phone(kSiteB, "bob", "10.2.2.6:5060");
+  lamp.local_name = "<sip:bob@example.com>";
+  watcher.local_name = "<sip:watcher@example.com>";
+  watcher.say(watcher.request("SUBSCRIBE", "sip:bob@example.com", watcher.local_name + ";tag=w",
+                              "<sip:bob@example.com>", "blf-1", 1,
+                              "Event: dialog\r\nExpires: 600\r\n"));
+  const auto subscribe = p.bob.hear_request("SUBSCRIBE");
+  lamp.learn_request(subscribe);
+  p.bob.respond(subscribe, 200, {}, "Expires: 600\r\n");
+  watcher.hear_response(200);
+  lamp.tag = p.bob.tag;
+  const auto told = [&](const std::string& call_id) {
+    return "<dialog-info><dialog id=\"1\" call-id=\"" + call_id + "\" local-tag=\"" + p.bob.tag +
+           "\" remote-tag=\"" + p.alice.tag +
+           "\"><state>early</state><local><target uri=\"sip:bob@10.2.2.6\"/></local></dialog>";
+  };
+  lamp.in_dialog("NOTIFY",
+                 "Event: dialog\r\nSubscription-State: active\r\n"
+                 "Content-Type: application/dialog-info+xml\r\n",
+                 told(p.bob.call_id));
+  const auto notify = watcher.hear_request("NOTIFY");
+  watcher.respond(notify, 200);
+  p.bob.hear_response(200);
+  const auto named = wire::find_named_dialogs(notify.body());
+  ASSERT_EQ(named.size(), 1U);
+  EXPECT_EQ(notify.body().find("sip:bob@10.2.2.6") != std::string_view::npos,
+            place_of_watcher == kSiteB);
+
+  watcher.invite("sip:bob@example.com", watcher.sdp(4040),
+                 "Replaces: " + std::string(named[0].call_id) +
+                     ";to-tag=" + std::string(named[0].local_tag) +
+                     ";from-tag=" + std::string(named[0].remote_tag) + ";early-only\r\n");
+  const auto taken = p.bob.hear_request("INVITE");
+  EXPECT_EQ(taken.find(HeaderName::Replaces),
+            p.bob.call_id + ";to-tag=" + p.bob.tag + ";from-tag=" + p.alice.tag + ";early-only");
+  p.world.expect_nothing_leaked();
+}
+
+TEST(Pickup, NamesTheDialogAtTheCallersSite) { pick_up(kSiteA, "10.1.1.30:5060"); }
+TEST(Pickup, NamesTheDialogAtThePhonesOwnSite) { pick_up(kSiteB, "10.2.2.30:5060"); }
+TEST(Pickup, NamesTheDialogOutside) { pick_up(kOutside, "192.0.2.30:5060"); }
 
 TEST(Subscription, CarriesNotificationsUntilItIsTerminated) {
   Pair p(kOutside);

@@ -186,6 +186,10 @@ class Relay {
   void translate(const wire::Message& request, const Hop& from, const Crossing& crossing,
                  RequestEdits& edits);
   std::string translate_refer_to(std::string_view value, const Hop& from, const Crossing& crossing);
+  std::string translate_dialog_info(std::string_view body, const Crossing& crossing);
+  std::optional<std::string> call_id_toward(std::string_view call_id, std::string_view one_tag,
+                                            std::string_view other_tag, std::string_view uri,
+                                            const Crossing& crossing);
   std::string translate_dialog_id(std::string_view value, std::string_view uri,
                                   const Crossing& crossing);
   std::string from_toward(const Dialog& dialog, Side from, const wire::Message& request,

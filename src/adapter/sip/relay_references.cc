@@ -1,11 +1,14 @@
 // What a message says about other dialogs and about contacts that we gave out: Refer-To, Replaces,
-// Join, Target-Dialog. Each side knows its own dialog with us; so that a transfer
-// works, what one side says must become what the other side knows.
+// Join, Target-Dialog, and the dialogs that a phone tells its watchers of (RFC 4235). Each side
+// knows its own dialog with us; so that a transfer or a pickup works, what one side says must
+// become what the other side knows.
 #include <algorithm>
 #include <cctype>
 
 #include "adapter/sip/relay.h"
+#include "codec/sip/dialog_info.h"
 #include "codec/sip/headers.h"
+#include "codec/sip/multipart.h"
 
 namespace sallyport::adapter::sip {
 namespace {
@@ -42,30 +45,60 @@ void Relay::translate(const wire::Message& request, const Hop& from, const Cross
     }
     if (value != header.value) edits.values.emplace_back(i, std::move(value));
   }
+  const auto type =
+      wire::ContentType::parse(request.find(HeaderName::ContentType).value_or(std::string_view{}));
+  if (type && type->is("application", "dialog-info+xml") && !is_encoded(request))
+    edits.body = translate_dialog_info(request.body(), crossing);
 }
 
-// A dialog as the party at `uri` (or else the one at that place) knows it. Tags are the same
-// everywhere.
-std::string Relay::translate_dialog_id(std::string_view value, std::string_view uri,
-                                       const Crossing& crossing) {
-  const auto named = wire::DialogId::parse(value);
-  if (!named) return topology_.scrub(value, crossing);
-  const DialogPtr dialog = dialogs_.find_named(named->call_id, named->to_tag, named->from_tag);
-  if (!dialog) return topology_.scrub(value, crossing);
+// The watcher will say Replaces or Join with what it reads here.
+std::string Relay::translate_dialog_info(std::string_view body, const Crossing& crossing) {
+  std::string out;
+  std::size_t at = 0;
+  for (const wire::NamedDialog& named : wire::find_named_dialogs(body)) {
+    const auto call_id =
+        call_id_toward(wire::xml_unescape(named.call_id), wire::xml_unescape(named.local_tag),
+                       wire::xml_unescape(named.remote_tag), {}, crossing);
+    if (!call_id) continue;
+    const auto begin = static_cast<std::size_t>(named.call_id.data() - body.data());
+    // A Call-ID may hold an address of the place where it goes: it is not scrubbed.
+    out += topology_.scrub(body.substr(at, begin - at), crossing);
+    out += wire::xml_escape(*call_id);
+    at = begin + named.call_id.size();
+  }
+  return out + topology_.scrub(body.substr(at), crossing);
+}
+
+// The Call-ID of a dialog as the party at `uri` (or else the one at that place) knows it; nothing
+// if there is no such dialog. Tags are the same everywhere.
+std::optional<std::string> Relay::call_id_toward(std::string_view call_id, std::string_view one_tag,
+                                                 std::string_view other_tag, std::string_view uri,
+                                                 const Crossing& crossing) {
+  const DialogPtr dialog = dialogs_.find_named(call_id, one_tag, other_tag);
+  if (!dialog) return std::nullopt;
   std::optional<Side> side;
   for (const Side candidate : {kCallee, kCaller})
     if (dialog->parties[candidate]->hop.place == crossing.to) side = candidate;
   for (const Side candidate : {kCallee, kCaller})
     if (dialog->parties[candidate]->target == uri) side = candidate;
-  std::string call_id = dialog->names[side.value_or(kCallee)].call_id;
+  const std::string& known = dialog->names[side.value_or(kCallee)].call_id;
+  if (side || !topology_.leaks(known, dialog->parties[kCallee]->hop.place, crossing.to))
+    return known;
   // Told to somebody who is in neither: he will say it to us again, and need not see it.
-  if (!side && topology_.leaks(call_id, dialog->parties[kCallee]->hop.place, crossing.to)) {
-    if (dialog->alias.empty()) dialogs_.set_alias(dialog, stack_.random.hex(16));
-    call_id = dialog->alias;
-  }
+  if (dialog->alias.empty()) dialogs_.set_alias(dialog, stack_.random.hex(16));
+  return dialog->alias;
+}
+
+std::string Relay::translate_dialog_id(std::string_view value, std::string_view uri,
+                                       const Crossing& crossing) {
+  const auto named = wire::DialogId::parse(value);
+  if (!named) return topology_.scrub(value, crossing);
+  const auto call_id =
+      call_id_toward(named->call_id, named->to_tag, named->from_tag, uri, crossing);
+  if (!call_id) return topology_.scrub(value, crossing);
   const auto behind =
       static_cast<std::size_t>(named->call_id.data() + named->call_id.size() - value.data());
-  return call_id + std::string(value.substr(behind));
+  return *call_id + std::string(value.substr(behind));
 }
 
 // Whoever is referred will ask us for this URI: it names a contact of ours, or an identity, in a
