@@ -66,7 +66,10 @@ class Router:
                 namespace.sysctl(key, 0)
         self._port = scene.internet.attach(namespace, "wan", wire)
         namespace.ip(
-            "link add lan type bridge", "link set lan up", f"addr add {lan[1]}/{lan.prefixlen} dev lan",
+            # With an address of its own: else it takes the lowest of its ports', and each new host may
+            # change the one under which the others know their gateway.
+            "link add lan address 02:00:00:00:00:01 type bridge", "link set lan up",
+            f"addr add {lan[1]}/{lan.prefixlen} dev lan",
             f"addr add {lan6[1]}/64 dev lan nodad")
         self.wan6 = str(ipaddress.ip_address(int(lan6[0]) + (1 << 64)))
         namespace.ip(f"addr add {self.wan6}/128 dev wan nodad")
