@@ -61,11 +61,12 @@ Result<void> AgentSession::on_message(const control::wire::Envelope& message) {
     control::wire::Envelope answer;
     auto& renewed = *answer.mutable_new_certificate();
     const auto certificate = renew(message.renew_certificate().request());
-    if (certificate)
+    if (certificate) {
+      context_.log.info("certificate renewed", {{"agent", name_}});
       renewed.set_certificate(*certificate);
-    else
+    } else {
       renewed.set_what(std::string{certificate.error().what});
-    context_.log.info("certificate renewed", {{"agent", name_}, {"ok", certificate.has_value()}});
+    }
     control_.send(answer);
     return {};
   }
