@@ -1,13 +1,13 @@
-// The call journal on disk: for each leg of an established call a BYE and where it goes.
-// A server that comes back from a crash sends what is left over, so that no terminal stays in a
-// call that nobody carries any more. Writes are deferred (see SqliteStore). Brain's thread.
+// The journal of calls (adapter/sip/journal.h) on disk. Writes are deferred (see SqliteStore).
+// Brain's thread.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
-#include "adapter/sip/call.h"
+#include "adapter/sip/journal.h"
 #include "base/log.h"
 #include "brain/sqlite_store.h"
 
@@ -15,33 +15,30 @@ namespace sallyport::brain {
 
 class SqliteJournal final : public adapter::sip::Journal {
  public:
-  using Leg = adapter::sip::Journal::LeftOver;
-
   // What earlier lives of this process left over is read; what was found a day ago and nobody
   // came back for is forgotten: a terminal ends such a call by itself. `store` must outlive it.
   static Result<std::unique_ptr<SqliteJournal>> open(SqliteStore& store, WallTime now, Log& log);
 
-  // The legs of earlier lives at that place, to be ended now that its edge is there. They are
-  // forgotten with this: a BYE that is not heard is answered 481 or by the session timer.
-  std::vector<Leg> take_left_over(adapter::Place place) override;
+  void on_leg(adapter::sip::CallId call, int leg, adapter::sip::LastWord word) override;
+  void on_leg_ended(adapter::sip::CallId call, int leg) override;
+  void on_ended(adapter::sip::CallId call) override;
+  void on_edge_lost(adapter::Place place) override;
+  std::vector<adapter::sip::LastWord> take_left_over(adapter::Place place) override;
   std::size_t left_over() const { return left_over_.size(); }
 
-  void on_leg(adapter::sip::CallId call, adapter::sip::Side side, const adapter::sip::Hop& to,
-              const std::string& bye) override;
-  void on_ended(adapter::sip::CallId call) override;
-
  private:
-  struct Row {
-    std::int64_t life, call, side;
-    Leg leg;
+  struct Leg {
+    std::int64_t life, call, leg;
+    adapter::sip::LastWord word;
   };
   explicit SqliteJournal(SqliteStore& store) : store_(store) {}
   Result<void> load(WallTime now, Log& log);
-  void erase(std::int64_t life, std::int64_t call, std::int64_t side);
+  void erase(const Leg& leg);
 
   SqliteStore& store_;
   std::int64_t life_ = 1;  // call ids begin anew in each life of the process
-  std::vector<Row> left_over_;
+  std::unordered_map<adapter::sip::CallId, std::vector<Leg>> live_;
+  std::vector<Leg> left_over_;
 };
 
 }  // namespace sallyport::brain

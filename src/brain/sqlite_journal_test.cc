@@ -11,8 +11,7 @@ namespace {
 using adapter::Place;
 using adapter::sip::CallId;
 using adapter::sip::Hop;
-using adapter::sip::kCallee;
-using adapter::sip::kCaller;
+using adapter::sip::LastWord;
 
 const WallTime kNow{std::chrono::hours{500'000}};
 
@@ -48,6 +47,10 @@ class JournalTest : public ::testing::Test {
     return out;
   }
 
+  static LastWord bye(Place place, std::string message) {
+    return {LastWord::Kind::Bye, hop(place), std::move(message)};
+  }
+
   std::string directory_;
   std::unique_ptr<Log> log_ = Log::silent();
   std::unique_ptr<SqliteStore> store_;
@@ -57,10 +60,10 @@ class JournalTest : public ::testing::Test {
 const Place kInside = Place::inside(AgentId{7});
 
 TEST_F(JournalTest, LeavesToTheNextLifeWhatWasEstablishedAndNotWhatHadEnded) {
-  journal_->on_leg(CallId{1}, kCaller, hop(kInside), "BYE 1");
-  journal_->on_leg(CallId{1}, kCallee, hop(Place::outside()), "BYE 2");
-  journal_->on_leg(CallId{1}, kCallee, hop(Place::outside()), "BYE 3");
-  journal_->on_leg(CallId{2}, kCaller, hop(kInside), "BYE 4");
+  journal_->on_leg(CallId{1}, 0, bye(kInside, "BYE 1"));
+  journal_->on_leg(CallId{1}, 1, bye(Place::outside(), "BYE 2"));
+  journal_->on_leg(CallId{1}, 1, bye(Place::outside(), "BYE 3"));
+  journal_->on_leg(CallId{2}, 0, bye(kInside, "BYE 4"));
   journal_->on_ended(CallId{2});
   EXPECT_EQ(journal_->left_over(), 0U) << "its own calls are not left over";
 
@@ -69,7 +72,7 @@ TEST_F(JournalTest, LeavesToTheNextLifeWhatWasEstablishedAndNotWhatHadEnded) {
   EXPECT_TRUE(journal_->take_left_over(Place::inside(AgentId{8})).empty());
   const auto inside = journal_->take_left_over(kInside);
   ASSERT_EQ(inside.size(), 1U);
-  EXPECT_EQ(inside[0].bye, "BYE 1");
+  EXPECT_EQ(inside[0].message, "BYE 1");
   Hop expected = hop(kInside);
   expected.connection = {};
   EXPECT_EQ(inside[0].to, expected);
@@ -78,23 +81,53 @@ TEST_F(JournalTest, LeavesToTheNextLifeWhatWasEstablishedAndNotWhatHadEnded) {
   restart();
   const auto outside = journal_->take_left_over(Place::outside());
   ASSERT_EQ(outside.size(), 1U);
-  EXPECT_EQ(outside[0].bye, "BYE 3") << "as it was last told";
+  EXPECT_EQ(outside[0].message, "BYE 3") << "as it was last told";
   EXPECT_EQ(journal_->left_over(), 0U);
 }
 
 TEST_F(JournalTest, TellsTheSameCallIdOfTwoLivesApart) {
-  journal_->on_leg(CallId{1}, kCaller, hop(kInside), "old");
+  journal_->on_leg(CallId{1}, 0, bye(kInside, "old"));
   restart();
-  journal_->on_leg(CallId{1}, kCaller, hop(kInside), "new");
+  journal_->on_leg(CallId{1}, 0, bye(kInside, "new"));
   journal_->on_ended(CallId{1});
   restart();
   const auto legs = journal_->take_left_over(kInside);
   ASSERT_EQ(legs.size(), 1U);
-  EXPECT_EQ(legs[0].bye, "old");
+  EXPECT_EQ(legs[0].message, "old");
+}
+
+TEST_F(JournalTest, KeepsWhatIsToBeSaidAtAPlaceThatIsLost) {
+  const LastWord cancel{LastWord::Kind::Cancel, hop(kInside), "INVITE"};
+  const auto lose = [&] {
+    journal_->on_leg(CallId{1}, 0, bye(Place::outside(), "BYE 1"));
+    journal_->on_leg(CallId{1}, 1, bye(kInside, "old"));
+    journal_->on_leg(CallId{1}, 1, cancel);
+    journal_->on_leg(CallId{1}, 2, bye(kInside, "BYE 2"));
+    journal_->on_leg_ended(CallId{1}, 2);
+    journal_->on_edge_lost(kInside);
+    journal_->on_leg_ended(CallId{1}, 1);
+    journal_->on_ended(CallId{1});
+  };
+  const auto expect_it_once = [&] {
+    const auto words = journal_->take_left_over(kInside);
+    ASSERT_EQ(words.size(), 1U);
+    EXPECT_EQ(words[0].kind, LastWord::Kind::Cancel);
+    EXPECT_EQ(words[0].message, "INVITE");
+    EXPECT_FALSE(words[0].to.connection) << "it is gone";
+    EXPECT_EQ(journal_->left_over(), 0U);
+  };
+  lose();
+  expect_it_once();
+  restart();
+  EXPECT_EQ(journal_->left_over(), 0U);
+
+  lose();
+  restart();
+  expect_it_once();
 }
 
 TEST_F(JournalTest, ForgetsWhatNobodyCameBackForInADay) {
-  journal_->on_leg(CallId{1}, kCaller, hop(kInside), "old");
+  journal_->on_leg(CallId{1}, 0, bye(kInside, "old"));
   restart(kNow + std::chrono::hours{1000});
   EXPECT_EQ(journal_->left_over(), 1U) << "however long that life was";
   restart(kNow + std::chrono::hours{1024});

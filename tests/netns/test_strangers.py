@@ -142,6 +142,22 @@ def test_a_scanner_is_counted_and_fills_no_log(scene: Scene):
     assert all(b"Call-ID: scan-" in a.payload for a in answers)
 
 
+def test_calls_that_nobody_answers_are_counted_and_fill_no_log(scene: Scene):
+    world = World(scene)
+    world.add_site("b")
+    bob = world.phone("b", "bob")
+    mallory = world.public_phone("mallory")
+    before, begin = world.server.json("status")["sip"].get("call_unanswered", 0), world.server.mark()
+    for _ in range(20):
+        began = mallory.dial(f"sip:{bob.user}@{SERVER}")
+        bob.await_event("CALL_INCOMING", began)
+        bob.hang_up()
+        mallory.await_event("CALL_CLOSED", began)
+    until(lambda: world.server.json("status")["sip"]["call_unanswered"] == before + 20, "all counted")
+    told = [event for event in world.server.events(begin=begin) if event["level"] != "debug"]
+    assert told == []
+
+
 def test_a_stranger_cannot_call_through_the_server_to_elsewhere(scene: Scene):
     """The server is no open relay: what is not its own is not routed for strangers."""
     world = figure_1(scene)

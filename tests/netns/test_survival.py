@@ -105,10 +105,28 @@ def test_a_restarted_agent_ends_its_calls_and_serves_again(scene: Scene):
     bob.await_event("CALL_CLOSED", began, timeout=90)
     world.await_no_calls(timeout=90)
     until(lambda: agent.name in world.server.agents_connected(), "the agent again")
-    alice.hang_up()
+    alice.await_event("CALL_CLOSED", began)  # her phone knew of nothing
     world.call(bob, alice)
     world.hang_up(alice, bob)
     agent.verify_audit()
+
+
+@pytest.mark.parametrize("killed", ["srv", "agent-a", "agent-b"])
+def test_no_phone_rings_for_a_process_that_was_killed(scene: Scene, killed: str):
+    """Neither side of a call that was not answered yet is left in it."""
+    world = figure_1(scene)
+    alice, bob = world.phone("a", "alice"), world.phone("b", "bob")
+    began = alice.dial(bob.uri)
+    alice.await_event("CALL_RINGING", began)
+    victim = next(p for p in (world.server, *world.agents.values()) if p.name == killed)
+    until(lambda: world.server.journalled() == 2, "both sides in the journal")
+    victim.stop(signal.SIGKILL)
+    victim.start()
+    for phone in (alice, bob):
+        phone.await_event("CALL_CLOSED", began, timeout=60)
+    world.await_no_calls()
+    world.call(bob, alice)
+    world.hang_up(alice, bob)
 
 
 def test_a_server_that_ends_in_order_ends_its_calls_first(scene: Scene):

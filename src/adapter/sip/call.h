@@ -1,6 +1,5 @@
-// A call: what belongs to one INVITE and the dialogs that it made. And what others learn of calls:
-// the list for people, and the journal by which a server that comes back from a crash ends the
-// calls that it can no longer carry. Brain's thread.
+// A call: what belongs to one INVITE and the dialogs that it made; and the list of them that people
+// see. Brain's thread.
 #pragma once
 
 #include <array>
@@ -49,27 +48,6 @@ struct CallInfo {
   std::array<Place, 2> places;
   WallTime since;
   std::array<std::vector<MediaSession::Ends>, 2> media;  // by side, one for each stream
-};
-
-class Journal {
- public:
-  Journal() = default;
-  Journal(const Journal&) = delete;
-  Journal& operator=(const Journal&) = delete;
-  virtual ~Journal() = default;
-
-  // A leg is established, or how to end it has changed: `bye` is a whole request but for a Via of
-  // ours, to be sent along `to` (for TCP and TLS the connection itself will be gone: dial
-  // to.remote).
-  virtual void on_leg(CallId call, Side side, const Hop& to, const std::string& bye) = 0;
-  virtual void on_ended(CallId call) = 0;
-
-  // What earlier lives of this process left over at that place, forgotten with this.
-  struct LeftOver {
-    Hop to;  // without its connection, which is gone
-    std::string bye;
-  };
-  virtual std::vector<LeftOver> take_left_over(Place place) = 0;
 };
 
 }  // namespace sallyport::adapter::sip

@@ -238,46 +238,16 @@ TEST(Call, EndsForBothWhenItsSessionIsNotRefreshed) {
   p.world.expect_drained();
 }
 
-struct Notes final : Journal {
-  void on_leg(CallId, Side side, const Hop& to, const std::string& bye) override {
-    legs[side] = {to, bye};
+TEST(Call, ThatNobodyAnswersIsCounted) {
+  Pair p(kOutside);
+  for (int i = 0; i < 50; ++i) {
+    p.alice.call_id = "scan-" + std::to_string(i);
+    p.alice.invite("sip:bob@example.com", p.alice.sdp());
+    p.bob.respond(p.bob.hear_request("INVITE"), 486);
+    p.alice.hear_response(486);
+    p.bob.hear_request("ACK");
   }
-  void on_ended(CallId) override { legs.clear(); }
-  std::vector<LeftOver> take_left_over(Place place) override {
-    return std::exchange(left_over[place], {});
-  }
-  std::map<Side, std::pair<Hop, std::string>> legs;
-  std::map<Place, std::vector<LeftOver>> left_over;
-};
-
-TEST(Call, LeavesInTheJournalHowToEndIt) {
-  Notes notes;
-  Pair p;
-  p.world.adapter->set_journal(notes);
-  p.establish();
-  ASSERT_EQ(notes.legs.size(), 2U);
-  // As another life of the process finds it: both are told as soon as their places listen.
-  for (const auto& [side, leg] : notes.legs)
-    notes.left_over[leg.first.place].push_back({leg.first, leg.second});
-  for (const auto& [side, leg] : notes.legs)
-    p.world.adapter->on_listening(leg.first.place, edge::ListenerId{9999}, {}, p.world);
-  // What gets lost is sent again (RFC 3261 17.1.2): nobody else tells these phones.
-  p.world.loses = [first = true](const World::Sent&) mutable {
-    return std::exchange(first, false);
-  };
-  p.world.settle();
-  p.world.pass(seconds{1});
-  const auto to_alice = p.alice.hear_request("BYE");
-  EXPECT_EQ(*to_alice.find(wire::HeaderName::CallId), p.alice.call_id);
-  EXPECT_EQ(tag_of(*to_alice.find(wire::HeaderName::To)), p.alice.tag);
-  EXPECT_EQ(tag_of(*to_alice.find(wire::HeaderName::From)), p.bob.tag);
-  p.alice.respond(to_alice, 200);
-  p.bob.respond(p.bob.hear_request("BYE"), 200);
-  p.world.settle();
-  p.alice.heard.clear();  // what was sent again before the answer
-  p.bob.heard.clear();
-  p.hang_up();
-  EXPECT_TRUE(notes.legs.empty());
+  EXPECT_EQ(p.world.adapter->counters().get("call_unanswered"), 50U);
 }
 
 TEST(Call, IsListedWithItsPartiesAndItsMedia) {

@@ -126,6 +126,29 @@ const Hop* Transactions::destination(ClientId id) const {
   return it == clients_.end() ? nullptr : &it->second->to;
 }
 
+std::string_view Transactions::sent(ClientId id) const {
+  const auto it = clients_.find(id);
+  return it == clients_.end() ? std::string_view{} : it->second->sent;
+}
+
+ClientId Transactions::adopt(const Hop& to, std::string invite, ResponseHandler handler) {
+  const auto client = std::make_shared<Client>();
+  client->id = ClientId{++next_id_};
+  client->method = wire::Method::Invite;
+  client->state = Client::State::Proceeding;
+  client->to = to;
+  client->sent = std::move(invite);
+  client->handler = std::move(handler);
+  const auto message = wire::Message::parse(client->sent);
+  const auto vias =
+      message ? message->list(wire::HeaderName::Via) : std::vector<std::string_view>{};
+  const auto via = vias.empty() ? fail(Errc::BadValue, "no Via") : wire::Via::parse(vias.front());
+  client->branch_key = branch_key(via ? via->branch() : "", "INVITE");
+  clients_[client->id] = client;
+  clients_by_branch_[client->branch_key] = client;
+  return client->id;
+}
+
 void Transactions::forget(ClientId id) {
   if (const auto it = clients_.find(id); it != clients_.end()) it->second->handler = {};
 }

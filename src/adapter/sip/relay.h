@@ -15,6 +15,7 @@
 #include "adapter/sip/call.h"
 #include "adapter/sip/call_limits.h"
 #include "adapter/sip/dialog.h"
+#include "adapter/sip/journal.h"
 #include "adapter/sip/register_handler.h"
 #include "adapter/sip/topology.h"
 
@@ -39,6 +40,8 @@ class Relay {
   // NAT mapping, from now on.
   void on_registered(const wire::Message& request, const Hop& from);
   void on_edge_lost(Place place, Commands& out);
+  // Says what the journal has left over.
+  void say(const LastWord& word, Commands& out);
   // Ends every call with a BYE to both sides.
   void end_all(Commands& out);
 
@@ -169,11 +172,17 @@ class Relay {
   void send_own(const DialogPtr& dialog, Side to, std::string_view method, std::uint32_t cseq,
                 Commands& out, Transactions::ResponseHandler handler = {});
   void send_bye(const DialogPtr& dialog, Side to, Commands& out);
-  void record(const DialogPtr& dialog);
   void maybe_end(const DialogPtr& dialog, Commands& out);
   void end_dialog(const DialogPtr& dialog, Commands& out);
   void end(const CallPtr& call, std::string_view why, Commands& out);
   CallPtr find_call(CallId id) const;
+
+  // relay_journal.cc: what a party has to be told if this process dies now.
+  void record_caller(const Exchange& exchange);
+  void record_branch(const Exchange& exchange, const Branch& branch);
+  void record_end(const Exchange& exchange, const Branch& branch);
+  void record(const Dialog& dialog);
+  void cancel_left_over(const Hop& to, const wire::Message& invite, Commands& out);
 
   // relay_audit.cc: are the parties still there?
   void start_audit(const DialogPtr& dialog, Commands& out);

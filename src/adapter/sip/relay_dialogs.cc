@@ -15,8 +15,6 @@ using wire::Method;
 constexpr Duration kReferUsage = std::chrono::minutes{3};
 // RFC 4028 10: the side that does not refresh ends the session; we are the last to notice.
 constexpr Duration kSessionGrace = seconds{32};
-// A journal's BYE must come after whatever the parties have said since it was written.
-constexpr std::uint32_t kJournalCSeqAhead = 100000;
 
 bool refreshes_target(Method method) {
   return method == Method::Invite || method == Method::Update || method == Method::Subscribe ||
@@ -377,7 +375,11 @@ CallPtr Relay::find_call(CallId id) const {
 void Relay::end(const CallPtr& call, std::string_view why, Commands& out) {
   if (calls_.erase(call->id) == 0) return;
   call_limits_.leave(call->id);
-  stack_.log.info("call ended", {{"call", call->id.value}, {"why", why}});
+  // A stranger can make calls that nobody answers, as many as he likes: those are counted only.
+  if (call->state == CallState::Established)
+    stack_.log.info("call ended", {{"call", call->id.value}, {"why", why}});
+  else
+    stack_.counters.add("call_unanswered");
   call->state = CallState::Ended;
   call->media.close(out);
   if (journal_ != nullptr) journal_->on_ended(call->id);
@@ -389,16 +391,6 @@ void Relay::end(const CallPtr& call, std::string_view why, Commands& out) {
     dialog->call_over = true;
     late_offers_.erase(dialog->id);
     maybe_end(dialog, out);
-  }
-}
-
-void Relay::record(const DialogPtr& dialog) {
-  if (journal_ == nullptr || !dialog->call) return;
-  for (const Side side : {kCaller, kCallee}) {
-    const Hop& hop = dialog->parties[side]->hop;
-    journal_->on_leg(
-        dialog->call, side, hop,
-        own_request(*dialog, side, "BYE", dialog->cseq_to[side] + kJournalCSeqAhead, hop));
   }
 }
 

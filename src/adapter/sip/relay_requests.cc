@@ -315,6 +315,7 @@ bool Relay::offer_media(const ExchangePtr& exchange, Branch& branch, Commands& o
 
 void Relay::send_branch(const ExchangePtr& exchange, Branch& branch, Commands& out) {
   branch.started = true;
+  record_caller(*exchange);
   const std::string mark = loop_mark(exchange->request, exchange->call_id);
   branch.request = stack_.requester.request(
       branch.hops,

@@ -36,6 +36,7 @@ int rank(int status) {
 
 void Relay::on_response(const ExchangePtr& exchange, Branch& branch, const wire::Message& response,
                         Commands& out) {
+  if (response.status() < 200 && !exchange->answered) record_branch(*exchange, branch);
   if (response.status() == 100) return start_ringing_limit(exchange, branch, out);
   if (branch.holding) {
     if (branch.held.size() < 16) branch.held.push_back(response);
@@ -243,7 +244,7 @@ void Relay::on_success(const ExchangePtr& exchange, Branch& branch, const wire::
                                            {"from_agent", call.places[kCaller].agent.value},
                                            {"to_agent", call.places[kCallee].agent.value}});
     }
-    record(dialog);
+    record(*dialog);
   }
   if (dialog) {
     note_usage(dialog, exchange->request, &response, out);
@@ -278,6 +279,7 @@ void Relay::on_final(const ExchangePtr& exchange, Branch& branch, const wire::Me
   if (retry_with_credentials(exchange, branch, response, out)) return;
   stack_.timers.stop(branch.ringing_timer);
   branch.done = true;
+  record_end(*exchange, branch);
   if (exchange->dialog && branch.offer && exchange->call)
     exchange->call->media.abandon(branch.offer, out);  // the media stays as it was
   if (!exchange->dialog && exchange->call) exchange->call->media.close_branch(branch.number, out);

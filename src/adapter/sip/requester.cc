@@ -209,4 +209,9 @@ const Hop* Requester::destination(RequestId id) const {
   return it == requests_.end() ? nullptr : transactions_.destination(it->second.client);
 }
 
+std::string_view Requester::sent(RequestId id) const {
+  const auto it = requests_.find(id);
+  return it == requests_.end() ? std::string_view{} : transactions_.sent(it->second.client);
+}
+
 }  // namespace sallyport::adapter::sip

@@ -46,6 +46,8 @@ class Requester {
   // Where its latest response came from, else where it went last; null before it was sent and after
   // its end.
   const Hop* destination(RequestId id) const;
+  // What was sent there, with our Via.
+  std::string_view sent(RequestId id) const;
   std::size_t size() const { return requests_.size(); }
 
  private:

@@ -102,6 +102,10 @@ Transactions::ServerPtr Transactions::begin_server(std::string key, const wire::
   return server;
 }
 
+ServerId Transactions::adopt(const wire::Message& invite, const Hop& from) {
+  return begin_server(server_key(invite, from, wire::Method::Invite), invite, from)->id;
+}
+
 void Transactions::on_server_request(const wire::Message& request, const Hop& from, Commands& out) {
   std::string key = server_key(request, from, request.method());
   if (const auto server = find_server(key)) {

@@ -34,6 +34,7 @@ void SipAdapter::on_edge_up(Place place, const std::string& name, Commands& out)
 }
 
 void SipAdapter::on_edge_lost(Place place, Commands& out) {
+  if (journal_ != nullptr) journal_->on_edge_lost(place);
   transport_.on_edge_lost(place, out);
   locator_.on_edge_lost(place, out);
   transactions_.on_edge_lost(place, out);
@@ -48,21 +49,17 @@ void SipAdapter::on_listening(Place place, edge::ListenerId id, const TransportA
   end_left_over(place, out);
 }
 
-// The parties of a call that nobody carries any more are told, each with the BYE that was made
-// ready for it. Datagrams need the listener that they leave from; connections are dialled.
+// The parties of a call that nobody carries any more are told. Datagrams need the listener that they leave from; connections are dialled.
 void SipAdapter::end_left_over(Place place, Commands& out) {
   if (journal_ == nullptr) return;
-  std::vector<Journal::LeftOver>& legs = left_over_[place];
-  for (Journal::LeftOver& leg : journal_->take_left_over(place)) legs.push_back(std::move(leg));
-  std::erase_if(legs, [&](const Journal::LeftOver& leg) {
-    if (leg.to.transport == edge::Transport::Udp &&
-        transport_.shown_address(place, leg.to.transport, leg.to.remote.ip).port == 0)
+  std::vector<LastWord>& words = left_over_[place];
+  for (LastWord& word : journal_->take_left_over(place)) words.push_back(std::move(word));
+  std::erase_if(words, [&](const LastWord& word) {
+    if (word.to.transport == edge::Transport::Udp &&
+        transport_.shown_address(place, word.to.transport, word.to.remote.ip).port == 0)
       return false;
     stack_.log.info("call left over ended", {{"agent", place.agent.value}});
-    transactions_.request(leg.to, leg.bye,
-                          {.on_response = [](const wire::Message&, Commands&) {},
-                           .on_failed = [](Errc, Commands&) {}},
-                          out);
+    relay_.say(word, out);
     return true;
   });
 }

@@ -97,7 +97,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   Stack stack_;
   Relay relay_;
   Journal* journal_ = nullptr;
-  std::map<Place, std::vector<Journal::LeftOver>> left_over_;  // until a listener can send it
+  std::map<Place, std::vector<LastWord>> left_over_;  // until a listener can send it
 };
 
 }  // namespace sallyport::adapter::sip

@@ -325,11 +325,17 @@ std::string Phone::sdp(std::uint16_t port, std::string_view more) const {
 
 // ---- the world ----
 
-World::World(Config config, RegisterHandler* handler, Routing* routes) {
-  if (config.advertised.empty()) config.advertised = {kServer};
-  if (config.domain.empty()) config.domain = "example.com";
-  adapter = std::make_unique<SipAdapter>(std::move(config), handler ? *handler : registrar,
-                                         routes ? *routes : routing, random, *log);
+World::World(Config config, RegisterHandler* handler, Routing* routes)
+    : config_(std::move(config)), handler_(handler), routes_(routes) {
+  if (config_.advertised.empty()) config_.advertised = {kServer};
+  if (config_.domain.empty()) config_.domain = "example.com";
+  start(nullptr);
+}
+
+void World::start(Journal* journal) {
+  adapter = std::make_unique<SipAdapter>(config_, handler_ ? *handler_ : registrar,
+                                         routes_ ? *routes_ : routing, random, *log);
+  if (journal != nullptr) adapter->set_journal(*journal);
   add_edge(kOutside, kServer, "");
   add_edge(kSiteA, *IpAddress::parse("10.1.1.2"), "site-a");
   add_edge(kSiteB, *IpAddress::parse("10.2.2.2"), "site-b");
@@ -338,6 +344,15 @@ World::World(Config config, RegisterHandler* handler, Routing* routes) {
 }
 
 World::~World() = default;
+
+void World::restart(Journal& journal) {
+  settle();
+  edges_.clear();
+  timers_ = {};
+  paths.ports.clear();
+  for (const auto& phone : phones_) phone->connection = {};
+  start(&journal);
+}
 
 void World::add_edge(Place place, IpAddress host, const std::string& name) {
   edges_[place] = std::make_unique<FakeEdge>(*this, place, host);

@@ -192,6 +192,8 @@ class World final : public Commands {
   explicit World(Config config = {}, RegisterHandler* handler = nullptr, Routing* routes = nullptr);
   ~World() override;
 
+  // As after SIGKILL: what is not in the journal is forgotten, connections are gone.
+  void restart(Journal& journal);
   void add_edge(Place place, IpAddress host, const std::string& name);
   void lose_edge(Place place);
   Phone& phone(Place place, const std::string& name, std::string_view address,
@@ -243,7 +245,11 @@ class World final : public Commands {
                const std::string& text);
   void later(std::function<void()> event) { events_.push_back(std::move(event)); }
   FakeEdge& fake_edge(Place place) { return *edges_.at(place); }
+  void start(Journal* journal);
 
+  Config config_;
+  RegisterHandler* handler_;
+  Routing* routes_;
   TimePoint now_ = TimePoint{} + std::chrono::hours{1};
   TimerQueue timers_;
   std::uint64_t next_id_ = 0;

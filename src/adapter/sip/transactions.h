@@ -91,6 +91,8 @@ class Transactions {
   // appended to the branch (loop detection, RFC 3261 16.6 step 8).
   ClientId request(const Hop& to, const std::string& request, ResponseHandler handler,
                    Commands& out, std::string_view branch_suffix = {});
+  // What was sent there; empty when it has ended.
+  std::string_view sent(ClientId id) const;
   // Sends a CANCEL for an INVITE as soon as RFC 3261 9.1 allows it. The INVITE's own final response
   // still comes, or on_failed 64*T1 later. `reason` is a Reason header's value.
   void cancel(ClientId id, Commands& out, std::string_view reason = {});
@@ -102,6 +104,12 @@ class Transactions {
   const Hop* destination(ClientId id) const;
   // Sends what has no transaction: an ACK for a 2xx, with a Via of ours on top.
   void send(const Hop& to, const std::string& request, Commands& out);
+
+  // ---- of an earlier life of this process ----
+  // The transaction of this INVITE, which is not finally answered: as request() has it.
+  ServerId adopt(const wire::Message& invite, const Hop& from);
+  // The transaction of this INVITE, as sent() has it, which was answered provisionally.
+  ClientId adopt(const Hop& to, std::string invite, ResponseHandler handler);
 
   // ---- from the adapter ----
   void on_message(const wire::Message& message, const Hop& from, Commands& out);

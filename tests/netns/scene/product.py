@@ -6,10 +6,12 @@ commands that print JSON. The logs are JSON lines; tests await events in them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -224,6 +226,12 @@ class Server(Side):
 
     def calls(self) -> list[dict]:
         return self.json("calls")
+
+    def journalled(self) -> int:
+        """How many parties it would have to tell if it were killed now."""
+        file = Path(self.settings["state_dir"]) / "server.db"
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            return database.execute("SELECT count(*) FROM journal").fetchone()[0]
 
 
 class Agent(Side):
