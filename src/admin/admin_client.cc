@@ -84,7 +84,7 @@ Answer ask(const std::string& socket_path, const std::string& command,
     if (errno == EACCES || errno == EPERM)
       return failed(Outcome::Forbidden, socket_path + ": only root and the service's user may");
     if (errno == ENOENT || errno == ECONNREFUSED)
-      return failed(Outcome::NotRunning, socket_path + ": nobody listens there; is it running?");
+      return failed(Outcome::NotRunning, socket_path + ": nobody listens there");
     return failed(Outcome::Broken, socket_path + ": " + std::strerror(errno));
   }
 

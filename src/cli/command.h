@@ -49,12 +49,17 @@ void add_client_options(CLI::App& command, Common& common);  // these, --socket 
 void print_problems(const config::Problems& problems);
 
 enum class Side : std::uint8_t { Server, Agent };
+constexpr const char* name(Side side) { return side == Side::Server ? "server" : "agent"; }
+
 // The admin socket: --socket, or the configuration's. Nothing, with the problems told, if that is
 // wrong.
 std::optional<std::string> admin_socket(const Common& common, Side side);
 
+// Whether somebody listens at that side's configured admin socket, whoever may ask there.
+bool runs_here(const Common& common, Side side);
+
 // Asks, and on success gives the result to `print` (or prints it as JSON with --json). What goes
-// wrong is told on standard error.
+// wrong is told on standard error; where nobody listens, also who else runs on this host.
 int ask_and_print(const Common& common, Side side, const std::string& command,
                   const boost::json::object& arguments,
                   const std::function<void(const boost::json::value&)>& print);

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "admin/admin_server.h"
@@ -58,6 +59,10 @@ class Program : public testing::Test {
   // While a server listens, of which only these commands are known.
   Outcome run_beside(const std::map<std::string, admin::AdminServer::Handler>& commands,
                      const std::string& arguments) {
+    return beside(commands, [&] { return run(arguments + " --socket " + folder_ + "/sock"); });
+  }
+  Outcome beside(const std::map<std::string, admin::AdminServer::Handler>& commands,
+                 const std::function<Outcome()>& work) {
     net::HostNetwork network;
     const auto log = Log::silent();
     admin::AdminServer server{network, *log};
@@ -66,7 +71,7 @@ class Program : public testing::Test {
     std::atomic<bool> done{false};
     Outcome outcome;
     std::thread client{[&] {
-      outcome = run(arguments + " --socket " + folder_ + "/sock");
+      outcome = work();
       done = true;
     }};
     while (!done) network.run_one(milliseconds{20});
@@ -133,6 +138,25 @@ TEST_F(Program, NobodyThereIsThree) {
   for (const char* command : {"invite a", "revoke a", "agents", "user list", "calls", "status"})
     EXPECT_EQ(run(std::string{command} + " --socket " + folder_ + "/none").exit, kNotRunning)
         << command;
+}
+
+TEST_F(Program, WhoIsAskedOnTheWrongHostIsToldWhoRunsThere) {
+  const std::string nobody = folder_ + "/none.sock";
+  const std::string server = write("server.toml", "admin_socket = \"" + nobody + "\"\n");
+  const Outcome alone = run("calls --config " + server);
+  EXPECT_EQ(alone.exit, kNotRunning);
+  EXPECT_THAT(alone.out, HasSubstr("sallyport: " + nobody + ": nobody listens there\n"));
+  EXPECT_THAT(alone.out, HasSubstr("No agent runs on this host either (/"));
+
+  // The environment names one socket for both sides: here the agent's, as the usual file would.
+  const Outcome elsewhere = beside({}, [&] {
+    return shell("SALLYPORT_ADMIN_SOCKET=" + folder_ +
+                 "/sock " SALLYPORT_PROGRAM " calls --set admin_socket=" + nobody);
+  });
+  EXPECT_EQ(elsewhere.exit, kNotRunning);
+  EXPECT_THAT(elsewhere.out, HasSubstr("This host runs the agent (" + folder_ +
+                                       "/sock): "
+                                       "give this command on the server's host.\n"));
 }
 
 TEST_F(Program, ARefusalIsFourAndSaysWhy) {
@@ -233,6 +257,22 @@ TEST_F(Program, AnAuditLogThatWasCutOffIsTold) {
 
 TEST_F(Program, AMissingAuditLogIsAFailure) {
   EXPECT_EQ(run("audit verify " + folder_ + "/none").exit, kFailure);
+  const std::string config = write("agent.toml", "state_dir = \"" + folder_ + "/state\"\n");
+  const Outcome none = run("audit verify --config " + config);
+  EXPECT_EQ(none.exit, kFailure);
+  EXPECT_EQ(none.out, "sallyport: no audit log on this host: not " + folder_ +
+                          "/state/agent-audit.jsonl of the agent, nor " + folder_ +
+                          "/state/server-audit.jsonl of the server\n");
+}
+
+TEST_F(Program, AServersHostNeedsNoWordToHaveItsAuditLogChecked) {
+  std::filesystem::create_directory(folder_ + "/state");
+  const std::string config = write("server.toml", "state_dir = \"" + folder_ + "/state\"\n");
+  const std::string file = folder_ + "/state/server-audit.jsonl";
+  ASSERT_TRUE(edge::Audit::open(file, [] { return WallTime{}; }));
+  const Outcome outcome = run("audit verify --config " + config);
+  EXPECT_EQ(outcome.exit, kOk);
+  EXPECT_EQ(outcome.out, file + ": 0 lines, whole\n");
 }
 
 TEST_F(Program, FirewallRulesCanBeLoaded) {

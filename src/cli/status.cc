@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "admin/admin_client.h"
 #include "cli/command.h"
 #include "cli/print.h"
 
@@ -21,15 +20,8 @@ std::optional<Side> find_side(const Common& common) {
     print_problems(server.problems);
     return std::nullopt;
   }
-  const auto agent = config::load_agent(common.sources());
-  const auto server = config::load_server(common.sources());
-  const bool server_runs =
-      !server.ok() ||
-      admin::ask(server.config.admin_socket, "status", {}).outcome != admin::Outcome::NotRunning;
-  if (server_runs || !agent.ok()) return Side::Server;
-  const bool agent_runs =
-      admin::ask(agent.config.admin_socket, "status", {}).outcome != admin::Outcome::NotRunning;
-  return agent_runs ? Side::Agent : Side::Server;
+  return !runs_here(common, Side::Server) && runs_here(common, Side::Agent) ? Side::Agent
+                                                                            : Side::Server;
 }
 
 }  // namespace
