@@ -43,7 +43,7 @@ void Join::resolve_next() {
         to_dial_.clear();
         for (const net::DnsRecord& record : found)
           to_dial_.push_back({record.address, server_.port});
-        if (found.empty()) tried_ += server_.to_string() + ": no such name; ";
+        if (found.empty()) note_tried("no such name");
         dial_next();
       });
 }
@@ -95,7 +95,7 @@ void Join::on_received(Bytes octets) {
 
 void Join::on_closed(const Error& why) {
   timer_->stop();
-  tried_ += server_.to_string() + ": " + std::string{why.what} + "; ";
+  note_tried(why.what);
   if (why.code == Errc::NotPermitted)
     failure_ = {JoinFailure::WrongServer,
                 server_.to_string() +
@@ -103,6 +103,11 @@ void Join::on_closed(const Error& why) {
                     "stands between, or the server was set up anew: ask for a new token"};
   // From the loop, since this may be a handler of the stream that ends here.
   later([this] { dial_next(); });
+}
+
+void Join::note_tried(std::string_view what) {
+  if (!tried_.empty()) tried_ += "; ";
+  tried_ += server_.to_string() + ": " + std::string{what};
 }
 
 void Join::done(Result<Identity> result) {

@@ -39,6 +39,7 @@ class Join {
   void dial_next();
   void on_received(Bytes octets);
   void on_closed(const Error& why);
+  void note_tried(std::string_view what);
   void done(Result<Identity> result);
   void later(std::function<void()> work);
 
