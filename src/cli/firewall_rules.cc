@@ -54,12 +54,24 @@ std::string nft_match(const Rule& rule) {
   return out + (rule.tcp ? " ct state established accept" : " accept");
 }
 
+// Where rules go that join others. A chain that is there keeps its policy and its rules; one that
+// is not is made, and lets everything through. Rules are put in front, each before the one before
+// it: behind a rule that drops the rest they would never be reached.
+std::string nft_chain(const char* hook) {
+  return fmt::format(
+      "# In front of what chain {0} of table inet filter holds, which is what Debian's\n"
+      "# /etc/nftables.conf calls it; if yours has another name, put that name here.\n"
+      "add table inet filter\n"
+      "add chain inet filter {0} {{ type filter hook {0} priority filter; }}\n",
+      hook);
+}
+
 std::string nftables(const std::vector<Rule>& rules, bool drop) {
   std::string out = "#!/usr/sbin/nft -f\n# Sallyport: Table 1, between an agent and its server.\n";
   if (!drop) {
-    out += "add table inet filter\nadd chain inet filter forward\n";
-    for (const Rule& rule : rules)
-      out += fmt::format("add rule inet filter forward {}\n", nft_match(rule));
+    out += nft_chain("forward");
+    for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule)
+      out += fmt::format("insert rule inet filter forward {}\n", nft_match(*rule));
     return out;
   }
   out +=
@@ -80,7 +92,8 @@ std::string iptables(const std::vector<Rule>& rules, bool drop) {
         rule.agent ? fmt::format(" -{} {}", rule.out ? 's' : 'd', rule.agent->to_string()) : "";
     const std::string server =
         fmt::format(" -{} {}", rule.out ? 'd' : 's', rule.server.to_string());
-    out += fmt::format("{} -A FORWARD{} -p {} --{} {}{} -j ACCEPT\n", program,
+    // Beside other rules: in front of them, since behind one that drops the rest they do nothing.
+    out += fmt::format("{} -{} FORWARD{} -p {} --{} {}{} -j ACCEPT\n", program, drop ? 'A' : 'I',
                        rule.out ? agent + server : server + agent, rule.tcp ? "tcp" : "udp",
                        rule.out ? "dport" : "sport", rule.port,
                        rule.tcp && !rule.out ? " -m conntrack --ctstate ESTABLISHED" : "");
@@ -231,11 +244,11 @@ std::string server_firewall(const config::ServerConfig& config, FirewallFormat f
             "    meta l4proto { icmp, ipv6-icmp } accept\n"
             "    tcp dport 22 accept  # ssh: your own way in\n";
       } else {
-        out += "add table inet filter\nadd chain inet filter input\n";
+        out += nft_chain("input");
       }
       for (const Service& service : services_of)
         out += fmt::format("{}{} dport {} accept  # {}\n",
-                           drop ? "    " : "add rule inet filter input ",
+                           drop ? "    " : "insert rule inet filter input ",
                            service.tcp ? "tcp" : "udp", service.ports, service.what);
       return drop ? out + "  }\n}\n" : out;
     case FirewallFormat::Iptables:
@@ -251,7 +264,7 @@ std::string server_firewall(const config::ServerConfig& config, FirewallFormat f
         for (const Service& service : services_of) {
           std::string ports = service.ports;
           std::replace(ports.begin(), ports.end(), '-', ':');
-          out += fmt::format("{} -A INPUT -p {} --dport {} -j ACCEPT\n", program,
+          out += fmt::format("{} -{} INPUT -p {} --dport {} -j ACCEPT\n", program, drop ? 'A' : 'I',
                              service.tcp ? "tcp" : "udp", ports);
         }
         if (drop) out += fmt::format("{} -P INPUT DROP\n", program);

@@ -42,8 +42,8 @@ boost::json::array server_rules(const config::ServerConfig& config);
 enum class FirewallFormat : std::uint8_t { Nftables, Iptables, Cisco, Pf };
 
 // For the firewall between agent and server. Nftables: a script for `nft -f`; with `drop` a chain
-// of its own in the forward hook that lets nothing else through, otherwise rules that are added to
-// the chain `forward` of the table `inet filter`.
+// of its own in the forward hook that lets nothing else through, otherwise rules that are put in
+// front of those in the chain `forward` of the table `inet filter`, which is made if need be.
 std::string agent_firewall(const FirewallSite& site, FirewallFormat format, bool drop);
 
 // For the server's own host: what agents, destinations and media need. With `drop` everything else

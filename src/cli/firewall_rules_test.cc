@@ -35,7 +35,7 @@ TEST(Firewall, OnePortModeNeedsNoRulesForY) {
   FirewallSite site = some_site();
   site.y = site.x;
   const std::string text = agent_firewall(site, FirewallFormat::Nftables, false);
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2 + 2 + 4);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2 + 4 + 4);
   EXPECT_THAT(text, Not(HasSubstr("2777")));
 }
 

@@ -221,6 +221,7 @@ TEST_F(Program, ATokenThatIsNoneIsToldFromOneThatNobodyAnswers) {
   const Outcome outcome = run("join " + enrolment::encode(token) + " --config " + file);
   EXPECT_EQ(outcome.exit, kFailure);
   EXPECT_THAT(outcome.out, HasSubstr("not joined: 127.0.0.1:1: "));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("; "))) << "there was one server to try";
   EXPECT_EQ(shell("echo nonsense | " SALLYPORT_PROGRAM " join - --config " + file).exit, kUsage);
 }
 
@@ -292,6 +293,36 @@ TEST_F(Program, FirewallRulesCanBeLoaded) {
     const Outcome loaded = shell(SALLYPORT_PROGRAM " " + arguments + " | " + nft);
     EXPECT_EQ(loaded.exit, 0) << arguments << "\n" << loaded.out;
   }
+}
+
+TEST_F(Program, FirewallRulesDoTheirWorkWhereOthersAreAndWhereNoneAre) {
+  if (shell("unshare --net nft list ruleset").exit != 0) GTEST_SKIP() << "needs root, and nft";
+  const std::string usual = write("usual.nft",
+                                  "table inet filter {\n"
+                                  "  chain forward {\n"
+                                  "    type filter hook forward priority filter; policy drop;\n"
+                                  "    reject\n"
+                                  "  }\n"
+                                  "}\n");
+  const auto chain_after = [&](const std::string& before) {
+    const Outcome outcome = shell("unshare --net sh -ec '" + before +
+                                  SALLYPORT_PROGRAM
+                                  " firewall --server-address 203.0.113.7 | nft -f -; "
+                                  "nft list chain inet filter forward'");
+    EXPECT_EQ(outcome.exit, 0) << outcome.out;
+    return outcome.out;
+  };
+  const std::string alone = chain_after("");
+  EXPECT_THAT(alone, HasSubstr("type filter hook forward priority filter; policy accept;"));
+  const std::string beside = chain_after("nft -f " + usual + "; ");
+  EXPECT_THAT(beside, HasSubstr("type filter hook forward priority filter; policy drop;"));
+  for (const std::string& chain : {alone, beside}) {
+    const std::size_t first = chain.find("ip daddr 203.0.113.7 tcp dport 2776 accept");
+    const std::size_t last = chain.find("ip saddr 203.0.113.7 udp sport 2777 accept");
+    EXPECT_LT(first, last) << "in the order of Table 1: " << chain;
+    EXPECT_NE(last, std::string::npos) << chain;
+  }
+  EXPECT_LT(beside.find("udp sport 2777 accept"), beside.find("reject"));
 }
 
 TEST_F(Program, FirewallRulesArePrintedAsJsonToo) {
