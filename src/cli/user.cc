@@ -94,6 +94,8 @@ int add(const Options& options) {
   arguments["password"] = *password;
   return ask_and_print(
       options.common, Side::Server, "user.add", arguments, [](const boost::json::value& result) {
+        const auto* warning = result.as_object().if_contains("warning");
+        if (warning != nullptr) return fmt::print(stderr, "sallyport: {}.\n", cell(*warning));
         fmt::print("{}@{} may register.\n", cell(result.at("name")), cell(result.at("domain")));
       });
 }
@@ -111,7 +113,8 @@ void add_user(CLI::App& app, Action& action) {
   sallyport user add alice@example.org --password-stdin < file
   sallyport user add 4420@pbx.example.net --login branch --password-stdin < file
 
-The server keeps digest hashes, never the password. For a domain whose registrations are relayed,
+The server keeps digest hashes, never the password. A domain that it does not serve is refused,
+unless a relayed one is configured, whose registrar may have a realm of any name. For a domain whose registrations are relayed,
 the user's credentials are those with which the server answers the upstream registrar.)");
   command->add_option("USER", options->user, "NAME or NAME@DOMAIN")->required();
   command->add_option("--login", options->login, "Name in the digest, if it is another one")

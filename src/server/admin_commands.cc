@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
 #include <utility>
 
 #include "adapter/sip/digest.h"
+#include "adapter/sip/domains.h"
 #include "admin/wall_time.h"
 
 namespace sallyport::server {
@@ -73,13 +75,23 @@ bool is_plain(const std::string& text) {
          text.find_first_of(std::string_view{"\0\t\n\r \"\\<>@:;,", 13}) == std::string::npos;
 }
 
+bool is_served(const UserCommands& commands, std::string_view domain) {
+  const auto same = [&](const std::string& each) {
+    return adapter::sip::lower_case(each) == adapter::sip::lower_case(domain);
+  };
+  return std::any_of(commands.domains.begin(), commands.domains.end(), same) ||
+         std::any_of(commands.relayed.begin(), commands.relayed.end(), same);
+}
+
 // Name and domain of a command's user, or nothing and the reply given.
 std::optional<std::pair<std::string, std::string>> user_of(const json::object& arguments,
-                                                           const std::string& default_domain,
+                                                           const UserCommands& commands,
                                                            const Reply& reply) {
   std::pair<std::string, std::string> out{text_argument(arguments, "name"),
                                           text_argument(arguments, "domain")};
-  if (out.second.empty()) out.second = default_domain;
+  if (out.second.empty()) out.second = commands.default_domain;
+  // As challenges name it; a realm of somebody else's is told by its capitals.
+  if (is_served(commands, out.second)) out.second = adapter::sip::lower_case(out.second);
   if (out.second.empty()) {
     reply.error(Errc::BadValue, "no domain, and sip.default_domain is not set: say NAME@DOMAIN");
     return std::nullopt;
@@ -91,6 +103,55 @@ std::optional<std::pair<std::string, std::string>> user_of(const json::object& a
     return std::nullopt;
   }
   return out;
+}
+
+std::string list_of(const std::vector<std::string>& names) {
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+// A user of a domain that nobody serves can never register: most often a slip of the finger. Only a
+// registrar elsewhere may ask for credentials under a realm that is no domain.
+std::string domain_problem(const UserCommands& commands, const std::string& domain) {
+  if (is_served(commands, domain)) return {};
+  std::string out = fmt::format("{} is not a domain that this server serves; sip.domains: {}",
+                                domain, list_of(commands.domains));
+  if (!commands.relayed.empty()) out += "; sip.relay: " + list_of(commands.relayed);
+  return out;
+}
+
+void add_user(const UserCommands& commands, const json::object& arguments, const Reply& reply) {
+  const auto user = user_of(arguments, commands, reply);
+  if (!user) return;
+  const std::string password = text_argument(arguments, "password");
+  const std::string login = text_argument(arguments, "login");
+  if (password.empty()) return reply.error(Errc::BadValue, "an empty password");
+  if (!login.empty() && login.find_first_of("\"\\\r\n") != std::string::npos)
+    return reply.error(Errc::BadValue, "not a login");
+  const std::string problem = domain_problem(commands, user->second);
+  if (!problem.empty() && commands.relayed.empty()) return reply.error(Errc::NotFound, problem);
+  const auto added =
+      commands.users.add(adapter::sip::make_user(user->first, user->second, password, login));
+  if (!added) return refuse(reply, added.error());
+  json::object out{{"name", user->first}, {"domain", user->second}};
+  if (!problem.empty())
+    out["warning"] = problem + ". Kept as credentials for an upstream's realm of that name";
+  reply.ok(out);
+}
+
+void list_users(const UserCommands& commands, const Reply& reply) {
+  json::array out;
+  for (const brain::User& user : commands.users.list())
+    out.push_back({{"name", user.name}, {"domain", user.realm}, {"login", user.login}});
+  reply.ok(out);
+}
+
+void remove_user(const UserCommands& commands, const json::object& arguments, const Reply& reply) {
+  const auto user = user_of(arguments, commands, reply);
+  if (!user) return;
+  if (const auto removed = commands.users.remove(user->first, user->second); !removed)
+    return refuse(reply, removed.error());
+  commands.on_removed(user->first, user->second);
+  reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
 }
 
 }  // namespace
@@ -111,36 +172,15 @@ void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands given) 
   });
 }
 
-void add_user_commands(admin::AdminServer& admin, brain::Users& users,
-                       const std::string& default_domain, const OnUserRemoved& on_removed) {
-  admin.add("user.add",
-            [&users, default_domain](const json::object& arguments, const Reply& reply) {
-              const auto user = user_of(arguments, default_domain, reply);
-              if (!user) return;
-              const std::string password = text_argument(arguments, "password");
-              const std::string login = text_argument(arguments, "login");
-              if (password.empty()) return reply.error(Errc::BadValue, "an empty password");
-              if (!login.empty() && login.find_first_of("\"\\\r\n") != std::string::npos)
-                return reply.error(Errc::BadValue, "not a login");
-              const auto added =
-                  users.add(adapter::sip::make_user(user->first, user->second, password, login));
-              if (!added) return refuse(reply, added.error());
-              reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
-            });
-  admin.add("user.list", [&users](const json::object&, const Reply& reply) {
-    json::array out;
-    for (const brain::User& user : users.list())
-      out.push_back({{"name", user.name}, {"domain", user.realm}, {"login", user.login}});
-    reply.ok(out);
+void add_user_commands(admin::AdminServer& admin, UserCommands given) {
+  const auto commands = std::make_shared<const UserCommands>(std::move(given));
+  admin.add("user.add", [commands](const json::object& arguments, const Reply& reply) {
+    add_user(*commands, arguments, reply);
   });
-  admin.add("user.remove", [&users, default_domain, on_removed](const json::object& arguments,
-                                                                const Reply& reply) {
-    const auto user = user_of(arguments, default_domain, reply);
-    if (!user) return;
-    if (const auto removed = users.remove(user->first, user->second); !removed)
-      return refuse(reply, removed.error());
-    on_removed(user->first, user->second);
-    reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
+  admin.add("user.list",
+            [commands](const json::object&, const Reply& reply) { list_users(*commands, reply); });
+  admin.add("user.remove", [commands](const json::object& arguments, const Reply& reply) {
+    remove_user(*commands, arguments, reply);
   });
 }
 

@@ -6,7 +6,7 @@
 //   revoke       {name}                        -> {id, name}
 //   agents       {all?}                        -> [{id, name, connected, ..., enrolled,
 //                                                   certificate_ends, revoked}]
-//   user.add     {name, domain?, login?, password} -> {name, domain}
+//   user.add     {name, domain?, login?, password} -> {name, domain, warning?}
 //   user.list    {}                            -> [{name, domain, login}]
 //   user.remove  {name, domain?}               -> {name, domain}
 //
@@ -16,6 +16,7 @@
 #include <boost/json/fwd.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "admin/admin_server.h"
 #include "brain/users.h"
@@ -34,10 +35,14 @@ struct EnrolmentCommands {
 };
 void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands commands);
 
-// `default_domain`: of users that are named without one.
-// Whoever is removed is no longer registered anywhere either: that is the hearer's part.
-using OnUserRemoved = std::function<void(const std::string& name, const std::string& domain)>;
-void add_user_commands(admin::AdminServer& admin, brain::Users& users,
-                       const std::string& default_domain, const OnUserRemoved& on_removed);
+struct UserCommands {
+  brain::Users& users;
+  std::string default_domain;        // of users that are named without one
+  std::vector<std::string> domains;  // that this server is the registrar of
+  std::vector<std::string> relayed;  // whose registrars, elsewhere, may have realms of any name
+  // Whoever is removed is no longer registered anywhere either: that is the hearer's part.
+  std::function<void(const std::string& name, const std::string& domain)> on_removed;
+};
+void add_user_commands(admin::AdminServer& admin, UserCommands commands);
 
 }  // namespace sallyport::server

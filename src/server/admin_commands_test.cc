@@ -35,6 +35,18 @@ class Commands : public testing::Test {
         std::make_unique<Authority>(Authority::open(folder_, random_, network_.wall_now()).value());
     enrolment_ = Enrolment::open(*store_, *authority_, random_, {}).value();
     users_ = brain::SqliteUsers::open(*store_).value();
+    serve({});
+  }
+  ~Commands() override {
+    admin_.reset();
+    users_.reset();
+    enrolment_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // The server anew, of example.org and example.net, and with these domains relayed.
+  void serve(std::vector<std::string> relayed) {
     admin_ = std::make_unique<admin::AdminServer>(network_, *log_);
     add_enrolment_commands(
         *admin_,
@@ -43,18 +55,14 @@ class Commands : public testing::Test {
            return enrolment::Site{{{"192.0.2.1", 2776}}};
          },
          std::chrono::hours{24}, [](AgentId, json::object& agent) { agent["connected"] = true; }});
-    add_user_commands(*admin_, *users_, "example.org",
-                      [this](const std::string& name, const std::string& domain) {
-                        removed_.push_back(name + "@" + domain);
-                      });
+    add_user_commands(*admin_, {*users_,
+                                "example.org",
+                                {"example.org", "Example.net"},
+                                std::move(relayed),
+                                [this](const std::string& name, const std::string& domain) {
+                                  removed_.push_back(name + "@" + domain);
+                                }});
     EXPECT_TRUE(admin_->listen(network_, folder_ + "/sock"));
-  }
-  ~Commands() override {
-    admin_.reset();
-    users_.reset();
-    enrolment_.reset();
-    store_.reset();
-    std::filesystem::remove_all(folder_);
   }
 
   Answer ask(const std::string& command, const json::object& arguments) {
@@ -127,6 +135,35 @@ TEST_F(Commands, UsersAreKeptAsHashesAndNeverShown) {
   EXPECT_EQ(ask("user.remove", {{"name", "alice"}}).outcome, Outcome::Done);
   EXPECT_FALSE(users_->find("alice", "example.org"));
   EXPECT_EQ(removed_, std::vector<std::string>{"alice@example.org"});
+}
+
+TEST_F(Commands, AUserOfADomainThatIsNotServedIsRefusedWithThoseThatAre) {
+  const Answer answer =
+      ask("user.add", {{"name", "al"}, {"domain", "exmaple.org"}, {"password", "x"}});
+  EXPECT_EQ(answer.code, "not_found");
+  EXPECT_EQ(answer.what,
+            "exmaple.org is not a domain that this server serves; sip.domains: example.org, "
+            "Example.net");
+  EXPECT_FALSE(users_->find("al", "exmaple.org"));
+
+  // Challenges name domains in lower case.
+  EXPECT_EQ(ask("user.add", {{"name", "al"}, {"domain", "EXAMPLE.NET"}, {"password", "x"}}).outcome,
+            Outcome::Done);
+  EXPECT_TRUE(users_->find("al", "example.net"));
+  EXPECT_EQ(ask("user.remove", {{"name", "al"}, {"domain", "Example.Net"}}).outcome, Outcome::Done);
+}
+
+TEST_F(Commands, AnUnknownDomainIsWarnedOfWhereARegistrarElsewhereMayHaveAnyRealm) {
+  admin_.reset();
+  serve({"pbx.example.net"});
+  const Answer pbx =
+      ask("user.add", {{"name", "al"}, {"domain", "pbx.example.net"}, {"password", "x"}});
+  EXPECT_EQ(pbx.result.get_object().if_contains("warning"), nullptr);
+  const Answer realm = ask("user.add", {{"name", "al"}, {"domain", "Asterisk"}, {"password", "x"}});
+  ASSERT_EQ(realm.outcome, Outcome::Done);
+  EXPECT_THAT(std::string{realm.result.at("warning").get_string()},
+              HasSubstr("sip.domains: example.org, Example.net; sip.relay: pbx.example.net"));
+  EXPECT_TRUE(users_->find("al", "Asterisk"));
 }
 
 TEST_F(Commands, WhatIsNoUserIsRefused) {

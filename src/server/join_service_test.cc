@@ -78,10 +78,11 @@ class JoinTest : public testing::Test {
   };
   Outcome join(const enrolment::Token& token) {
     std::optional<Outcome> out;
-    agent::Join attempt{network_, token,
-                        [&](const Result<agent::Identity>& result, const agent::Join::Failure& failure) {
-                          out = Outcome{std::move(result), failure};
-                        }};
+    agent::Join attempt{
+        network_, token,
+        [&](const Result<agent::Identity>& result, const agent::Join::Failure& failure) {
+          out = Outcome{std::move(result), failure};
+        }};
     EXPECT_TRUE(run_until([&] { return out.has_value(); }));
     return out.value_or(Outcome{});
   }

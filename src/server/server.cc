@@ -336,10 +336,14 @@ std::string Server::start_admin() {
                                          describe_session(agent, out);
                                        }});
   if (sip_)
-    add_user_commands(*admin_, sip_->users(), sip_->default_domain(),
-                      [this](const std::string& name, const std::string& domain) {
-                        sip_->forget(name, domain, network_.wall_now());
-                      });
+    add_user_commands(*admin_,
+                      {.users = sip_->users(),
+                       .default_domain = sip_->default_domain(),
+                       .domains = sip_->domains(),
+                       .relayed = sip_->relayed_domains(),
+                       .on_removed = [this](const std::string& name, const std::string& domain) {
+                         sip_->forget(name, domain, network_.wall_now());
+                       }});
   if (const auto listening = admin_->listen(network_, config_.admin_socket); !listening)
     return config_.admin_socket + ": " + std::string{listening.error().what};
   return {};

@@ -145,6 +145,12 @@ Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig&
   return service;
 }
 
+std::vector<std::string> SipService::relayed_domains() const {
+  std::vector<std::string> out;
+  for (const sip::RelayDomain& relay : registrar_->config().relays) out.push_back(relay.domain);
+  return out;
+}
+
 void SipService::forget(const std::string& name, const std::string& domain, WallTime now) {
   const std::string text = "sip:" + name + "@" + domain;
   const auto uri = codec::sip::Uri::parse(text);

@@ -47,6 +47,8 @@ class SipService {
   // Ends this user's registrations: calls to the address find nobody from now on.
   void forget(const std::string& name, const std::string& domain, WallTime now);
   const std::string& default_domain() const { return default_domain_; }
+  const std::vector<std::string>& domains() const { return registrar_->config().domains; }
+  std::vector<std::string> relayed_domains() const;
 
  private:
   SipService() = default;
