@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,39 @@ def installed_in(tmp_path: Path) -> Path:
     subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=True,
                    env=os.environ | {"DESTDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
     return tmp_path
+
+
+def test_links_of_installed_documents_lead_somewhere(installed_in: Path):
+    documents = installed_in / "usr/share/doc/sallyport"
+    links = [(document, link) for document in documents.rglob("*.md")
+             for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())]
+    assert len(links) > 10
+    assert [f"{document}: {link}" for document, link in links
+            if not (document.parent / link).exists()] == []
+
+
+def test_the_packed_program_runs_where_its_packages_are(tmp_path: Path):
+    source = Path(__file__).parents[2]
+    build = Path(binary()).parents[1]
+    if not (build / "cmake_install.cmake").exists():
+        pytest.skip(f"{binary()} does not lie in a build folder")
+    told = subprocess.run([source / "script/package", build, tmp_path / "sallyport.tar.gz"],
+                          check=True, capture_output=True, text=True).stdout
+    with tarfile.open(tmp_path / "sallyport.tar.gz") as archive:
+        members = archive.getmembers()
+        archive.extractall(tmp_path)
+    assert {member.name.split("/")[0] for member in members} == {"usr"}
+    assert all(member.uid == 0 and not member.mode & 0o022 for member in members)
+    program = tmp_path / "usr/bin/sallyport"
+    subprocess.run([program, "--version"], check=True, stdout=subprocess.DEVNULL)
+    # Each library that the program names is in one of the packages that are printed.
+    packages = re.search(r"apt-get install \S+ (.*)", told)[1].split()
+    owned = subprocess.run(["dpkg-query", "--listfiles", *packages], check=True,
+                           capture_output=True, text=True).stdout
+    names = subprocess.run(["objdump", "-p", program], check=True, capture_output=True,
+                           text=True).stdout
+    for library in re.findall(r"NEEDED +(\S+)", names):
+        assert f"/{library}\n" in owned
 
 
 @pytest.mark.parametrize("side", ["server", "agent"])
