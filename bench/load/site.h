@@ -55,6 +55,13 @@ class SitePlane final : public media::Plane {
 
   Result<media::OpenedPort> open_port(const media::PortSpec& spec, OnEvent on_event) override;
   Result<media::MediaId> open_flow(const media::FlowSpec& spec, OnEvent on_event) override;
+  // The tool plays bound flows only; a server that offers a trunk is told so, and does without.
+  Result<media::MediaId> open_trunk(const media::TrunkSpec&, OnEvent) override {
+    return fail(Errc::Unsupported, "this tool has no trunks");
+  }
+  void install_keys(media::KeyRingId, const media::KeysOfConnection&) override {}
+  void forget_keys(media::KeyRingId) override {}
+  void replace(media::MediaId, media::MediaId, media::ReplaceStep) override {}
   void set_remote(media::MediaId, const media::RemoteSpec&) override {}
   void join(media::MediaId, media::MediaId) override;
   void leave(media::MediaId) override;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -22,6 +23,8 @@ using media::MediaId;
 // at the probing end is what came from the server, in at the awaiting end what came from the agent.
 struct PathCounts {
   media::Counts port, probing, awaiting;
+  std::optional<media::Carriage> carriage;  // of that flow
+  bool encrypted = false;                   // between agent and server
 };
 
 class MediaPaths {

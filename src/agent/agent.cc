@@ -119,7 +119,10 @@ std::string Agent::start() {
   audit_ = std::move(*audit);
 
   auto media = edge::MediaThread::start(
-      {.server_sockets = {}, .ports = config_.media.range, .quarantine = config_.media.quarantine},
+      {.server_sockets = {},
+       .trunk_port = config_.media.trunk_port,
+       .ports = config_.media.range,
+       .quarantine = config_.media.quarantine},
       [this](std::function<void()> work) { network_.post(std::move(work)); },
       fastpath::open(config_.fast_path, edge::MediaThread::kPlaces, *log_));
   if (!media) return "media ports: " + std::string{media.error().what};
@@ -335,17 +338,18 @@ boost::json::object Agent::status() const {
   if (const std::string clock = clock_problem(); !clock.empty()) out["clock_problem"] = clock;
   if (ready) {
     const control::Welcomed& welcomed = *session_->welcomed();
+    const edge::LocalEdge& edge = *session_->edge();
+    const auto carriage = edge.trunks() > 0 ? media::Carriage::Tagged : media::Carriage::Bound;
     out["mode"] = control::name(welcomed.mode);
     out["media"] = boost::json::object{{"x", welcomed.media.rtp.front().to_string()},
                                        {"y", welcomed.media.rtcp.front().to_string()},
-                                       {"ends", session_->edge()->media_ends()},
-                                       {"carriage", "bound"},
-                                       {"encrypted", false}};
-    if (const auto* edge = session_->edge()) {
-      out["sockets"] = edge->sockets();
-      out["commands_refused"] = edge->counts().refused;
-      out["datagrams_refused"] = edge->counts().datagrams_refused;
-    }
+                                       {"ends", edge.media_ends()},
+                                       {"trunks", edge.trunks()},
+                                       {"carriage", media::name(carriage)},
+                                       {"encrypted", edge.seals()}};
+    out["sockets"] = edge.sockets();
+    out["commands_refused"] = edge.counts().refused;
+    out["datagrams_refused"] = edge.counts().datagrams_refused;
     if (const auto trip = session_->multiplex().round_trip())
       out["round_trip_ms"] = std::chrono::duration<double, std::milli>(*trip).count();
   }

@@ -3,6 +3,11 @@
 #include "control.pb.h"
 
 namespace sallyport::agent {
+namespace {
+
+constexpr media::KeyRingId kOwnKeys{1};  // an agent has one server at a time
+
+}  // namespace
 
 ServerSession::ServerSession(mux::Multiplex& multiplex, const ServerSessionContext& context)
     : context_(context),
@@ -11,6 +16,7 @@ ServerSession::ServerSession(mux::Multiplex& multiplex, const ServerSessionConte
                 .on_attached =
                     [this](std::uint64_t number) {
                       attached_ = true;
+                      install_media_keys();
                       context_.log.info("connected to the server", {{"connection", number}});
                     },
                 .on_detached =
@@ -23,6 +29,7 @@ ServerSession::ServerSession(mux::Multiplex& multiplex, const ServerSessionConte
                       // The multiplex ends with this call: nothing may speak to it any more.
                       control_.set_part(nullptr);
                       edge_.reset();
+                      context_.plane.forget_keys(kOwnKeys);
                       context_.on_over(why);
                     }}),
       slave_(control_) {
@@ -31,6 +38,18 @@ ServerSession::ServerSession(mux::Multiplex& multiplex, const ServerSessionConte
 }
 
 ServerSession::~ServerSession() { control_.set_part(nullptr); }
+
+// Each TLS connection has keys of its own. The server has them already: it made them before it
+// said that it takes the connection.
+void ServerSession::install_media_keys() {
+  if (!welcomed_ || !welcomed_->aead) return;
+  mux::Multiplex& multiplex = control_.multiplex();
+  media::KeysOfConnection keys{.connection = multiplex.connection_number(),
+                               .algorithm = *welcomed_->aead,
+                               .sends = media::Direction::AgentToServer};
+  if (multiplex.export_key(media::kMediaExporterLabel, {}, keys.secret))
+    context_.plane.install_keys(kOwnKeys, keys);
+}
 
 void ServerSession::request_certificate(const std::string& signing_request) {
   control::wire::Envelope message;
@@ -58,6 +77,7 @@ Result<void> ServerSession::on_welcome(const control::wire::Envelope& message) {
       control::read_welcome(message.welcome(), context_.modes, context_.network.wall_now());
   if (!welcomed) return tl::make_unexpected(welcomed.error());
   welcomed_ = std::move(*welcomed);
+  install_media_keys();
   edge_ = std::make_unique<edge::LocalEdge>(
       context_.network, context_.plane, context_.policy, context_.audit, context_.log,
       edge::LocalEdgeOptions{.commander = "server",
@@ -65,6 +85,7 @@ Result<void> ServerSession::on_welcome(const control::wire::Envelope& message) {
                              .certificates = context_.certificates,
                              .listen = context_.listen,
                              .is_server = context_.is_server,
+                             .ring = kOwnKeys,
                              .first_accepted_id = welcomed_->first_accepted_id},
       slave_);
   slave_.set_edge(*edge_);

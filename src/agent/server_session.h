@@ -58,6 +58,7 @@ class ServerSession {
  private:
   Result<void> on_message(const control::wire::Envelope& message);
   Result<void> on_welcome(const control::wire::Envelope& message);
+  void install_media_keys();
 
   const ServerSessionContext& context_;
   control::ControlSession control_;

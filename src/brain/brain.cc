@@ -168,6 +168,10 @@ void Brain::prefer_family(Place place, bool v4) {
   for (const auto& each : adapters_) each->paths().prefer_family(place, v4);
 }
 
+void Brain::set_carriage(Place place, media::Carriage carriage) {
+  for (const auto& each : adapters_) each->paths().set_carriage(place, carriage);
+}
+
 edge::Edge* Brain::edge_at(Place place) const {
   const auto it = slots_.find(place);
   return it == slots_.end() ? nullptr : it->second->edge;
@@ -197,7 +201,8 @@ Brain::AdapterCommands* Brain::owner_of(Place place, edge::ConnectionId id) {
 
 void Brain::on_time() {
   while (const auto due = timers_.expire(clocks_.now()))
-    if (AdapterCommands* to = owner_of(due->value)) to->adapter().on_timer(*due, *to);
+    if (AdapterCommands* to = owner_of(due->value); to != nullptr && !to->paths().on_timer(*due))
+      to->adapter().on_timer(*due, *to);
 }
 
 void Brain::shutdown() {

@@ -43,6 +43,9 @@ class Brain {
   // The edge is gone with everything that it had. Its observer may be told this too (on_lost).
   void detach(adapter::Place place);
 
+  // How that agent's media travels from now on, calls under way included.
+  void set_carriage(adapter::Place place, media::Carriage carriage);
+
   // An agent reaches the server by this address family now: its media flows are to take it too.
   void prefer_family(adapter::Place place, bool v4);
 

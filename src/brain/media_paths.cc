@@ -9,6 +9,15 @@ namespace sallyport::brain {
 using adapter::Place;
 using media::MediaId;
 
+namespace {
+
+// More than what was sent before takes to arrive.
+constexpr Duration kLeavesAfter = seconds{2};
+// Channels of one trunk: so many that a random one is soon found among those that are left.
+constexpr std::size_t kMostChannels = 50'000;
+
+}  // namespace
+
 MediaPaths::MediaPaths(MediaPathsOptions options, Random& random, adapter::Commands& commands)
     : options_(std::move(options)), random_(random), commands_(commands) {}
 
@@ -20,8 +29,12 @@ void MediaPaths::set_server_addresses(std::vector<TransportAddress> rtp,
 
 MediaId MediaPaths::open_port(Place place, const media::PortSpec& spec, Handler handler) {
   const MediaId id{commands_.new_id()};
-  ports_[id] = {
-      .place = place, .spec = spec, .handler = std::move(handler), .peer = {}, .uplink = {}};
+  ports_[id] = {.place = place,
+                .spec = spec,
+                .handler = std::move(handler),
+                .peer = {},
+                .uplink = {},
+                .next = {}};
   if (edge::Edge* edge = commands_.edge(place)) edge->open_port(id, spec);
   return id;  // without an edge: on_edge_lost has told, or tells, who waits for it
 }
@@ -50,8 +63,8 @@ void MediaPaths::connect(MediaId a, MediaId b) {
   second.peer = a;
 
   if (first.place == second.place) {
-    close_uplink(first);
-    close_uplink(second);
+    close_uplinks(first);
+    close_uplinks(second);
     if (edge::Edge* edge = commands_.edge(first.place)) edge->join(a, b);
     return;
   }
@@ -73,49 +86,198 @@ std::size_t MediaPaths::server_address_for(Place place) const {
   return it == options_.rtp.end() ? 0 : static_cast<std::size_t>(it - options_.rtp.begin());
 }
 
+media::Carriage MediaPaths::carriage_of(Place place) const {
+  const auto it = carriages_.find(place);
+  return it == carriages_.end() ? media::Carriage::Bound : it->second;
+}
+
 void MediaPaths::ensure_uplink(MediaId id, Port& port) {
   if (port.place.is_outside() || port.uplink) return;
-  edge::Edge* inside = commands_.edge(port.place);
-  edge::Edge* outside = commands_.edge(Place::outside());
-  if (inside == nullptr || outside == nullptr || options_.rtp.empty()) return;
+  port.uplink = open_uplink(id, port);
+  if (!port.uplink) return;
+  if (edge::Edge* inside = commands_.edge(port.place)) inside->join(id, port.uplink->probing);
+}
 
+std::optional<MediaPaths::Uplink> MediaPaths::open_uplink(MediaId id, const Port& port) {
+  if (commands_.edge(port.place) == nullptr || commands_.edge(Place::outside()) == nullptr ||
+      options_.rtp.empty())
+    return std::nullopt;
+  Trunk* const trunk =
+      carriage_of(port.place) == media::Carriage::Tagged ? ensure_trunk(port.place) : nullptr;
+  Uplink uplink{.probing = MediaId{commands_.new_id()}, .awaiting = MediaId{commands_.new_id()}};
+  if (trunk != nullptr && trunk->channels.size() < kMostChannels)
+    open_tagged(port, uplink, *trunk);
+  else
+    open_bound(port, uplink);
+  flow_owner_[uplink.probing] = id;
+  flow_owner_[uplink.awaiting] = id;
+  return uplink;
+}
+
+void MediaPaths::open_bound(const Port& port, const Uplink& uplink) {
   // Which family the terminal uses does not matter to the flow.
   const std::size_t address = server_address_for(port.place);
   media::FlowSpec flow{.end = media::FlowEnd::Awaiting,
                        .components = {},
                        .server = {},
                        .dscp = port.spec.dscp,
-                       .keepalive = options_.keepalive};
-  for (unsigned i = 0; i < port.spec.components; ++i) {
+                       .keepalive = options_.keepalive,
+                       .trunk = {},
+                       .channels = {}};
+  for (unsigned i = 0; i < port.spec.components; ++i)
     flow.components.push_back({.token = random_.array<16>(), .key = random_.array<16>()});
-    flow.server.push_back(i == 0 ? options_.rtp[address] : options_.rtcp[address]);
-  }
-  const Uplink uplink{.probing = MediaId{commands_.new_id()},
-                      .awaiting = MediaId{commands_.new_id()}};
   // The awaiting end first: the probe must not be there before it.
-  media::FlowSpec awaiting = flow;
-  awaiting.server.clear();
-  outside->open_flow(uplink.awaiting, awaiting);
+  commands_.edge(Place::outside())->open_flow(uplink.awaiting, flow);
+  for (unsigned i = 0; i < port.spec.components; ++i)
+    flow.server.push_back(i == 0 ? options_.rtp[address] : options_.rtcp[address]);
   flow.end = media::FlowEnd::Probing;
-  inside->open_flow(uplink.probing, flow);
-  inside->join(id, uplink.probing);
-  flow_owner_[uplink.probing] = id;
-  flow_owner_[uplink.awaiting] = id;
-  port.uplink = uplink;
+  commands_.edge(port.place)->open_flow(uplink.probing, flow);
 }
 
-void MediaPaths::close_uplink(Port& port) {
-  if (!port.uplink) return;
-  const Uplink uplink = *std::exchange(port.uplink, std::nullopt);
-  if (edge::Edge* inside = commands_.edge(port.place)) inside->close(uplink.probing);
+void MediaPaths::open_tagged(const Port& port, Uplink& uplink, Trunk& trunk) {
+  uplink.carriage = media::Carriage::Tagged;
+  while (uplink.channels.size() < port.spec.components) {
+    // At random: in clear, a channel that nobody can guess is some protection.
+    const auto channel = static_cast<media::Channel>(random_.below(65535) + 1);
+    if (trunk.channels.insert(channel).second) uplink.channels.push_back(channel);
+  }
+  media::FlowSpec flow{.end = media::FlowEnd::Awaiting,
+                       .components = {},
+                       .server = {},
+                       .dscp = port.spec.dscp,
+                       .keepalive = options_.keepalive,
+                       .trunk = trunk.ends.awaiting,
+                       .channels = uplink.channels};
+  commands_.edge(Place::outside())->open_flow(uplink.awaiting, flow);
+  flow.end = media::FlowEnd::Probing;
+  flow.trunk = trunk.ends.probing;
+  commands_.edge(port.place)->open_flow(uplink.probing, flow);
+}
+
+// The one that there is, unless the server is reached at another address now and nothing rides on
+// it.
+MediaPaths::Trunk* MediaPaths::ensure_trunk(Place place) {
+  const TransportAddress server = options_.rtp[server_address_for(place)];
+  if (const auto it = trunks_.find(place); it != trunks_.end()) {
+    if (it->second.server == server || !it->second.channels.empty()) return &it->second;
+    close_trunk(place);
+  }
+  Trunk trunk{.ends = {.probing = MediaId{commands_.new_id()},
+                       .awaiting = MediaId{commands_.new_id()},
+                       .carriage = media::Carriage::Tagged},
+              .server = server,
+              .channels = {}};
+  media::TrunkSpec spec{.end = media::FlowEnd::Awaiting,
+                        .secret = {.token = random_.array<16>(), .key = random_.array<16>()},
+                        .server = {},
+                        .keepalive = options_.keepalive,
+                        .sealed = options_.sealed,
+                        .ring = media::KeyRingId{place.agent.value},
+                        .compress = options_.compress,
+                        .bundle = options_.bundle};
+  commands_.edge(Place::outside())->open_trunk(trunk.ends.awaiting, spec);
+  spec.end = media::FlowEnd::Probing;
+  spec.server = server;
+  spec.ring = {};
+  edge::Edge* const inside = commands_.edge(place);
+  inside->open_trunk(trunk.ends.probing, spec);
+  inside->probe(trunk.ends.probing);  // it is open before the first call has media
+  trunk_place_[trunk.ends.probing] = place;
+  trunk_place_[trunk.ends.awaiting] = place;
+  return &(trunks_[place] = std::move(trunk));
+}
+
+void MediaPaths::close_trunk(Place place) {
+  const auto trunk = trunks_.extract(place);
+  if (trunk.empty()) return;
+  const Uplink& ends = trunk.mapped().ends;
+  trunk_place_.erase(ends.probing);
+  trunk_place_.erase(ends.awaiting);
+  close_ends(place, ends);
+}
+
+std::vector<MediaId> MediaPaths::ports_at(Place place) const {
+  std::vector<MediaId> out;
+  for (const auto& [id, port] : ports_)
+    if (port.place == place) out.push_back(id);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void MediaPaths::close_ends(Place place, const Uplink& uplink) {
+  if (edge::Edge* inside = commands_.edge(place)) inside->close(uplink.probing);
   if (edge::Edge* outside = commands_.edge(Place::outside())) outside->close(uplink.awaiting);
+}
+
+void MediaPaths::close(const Port& port, const Uplink& uplink) {
+  close_ends(port.place, uplink);
   flow_owner_.erase(uplink.probing);
   flow_owner_.erase(uplink.awaiting);
+  if (const auto trunk = trunks_.find(port.place); trunk != trunks_.end())
+    for (const media::Channel channel : uplink.channels) trunk->second.channels.erase(channel);
+}
+
+void MediaPaths::close_uplinks(Port& port) {
+  for (std::optional<Uplink>* each : {&port.next, &port.uplink})
+    if (const auto uplink = std::exchange(*each, std::nullopt)) close(port, *uplink);
 }
 
 void MediaPaths::probe(const Port& port) {
+  edge::Edge* const inside = commands_.edge(port.place);
+  if (!port.uplink || inside == nullptr) return;
+  const auto trunk = trunks_.find(port.place);
+  if (port.uplink->carriage == media::Carriage::Bound)
+    inside->probe(port.uplink->probing);
+  else if (trunk != trunks_.end() && !trunk->second.ends.open)
+    inside->probe(trunk->second.ends.probing);
+}
+
+// ---- Another carriage ----
+
+void MediaPaths::set_carriage(Place place, media::Carriage carriage) {
+  carriages_[place] = carriage;
+  for (const MediaId id : ports_at(place)) begin_move(id, ports_.at(id));
+}
+
+void MediaPaths::begin_move(MediaId id, Port& port) {
   if (!port.uplink) return;
-  if (edge::Edge* inside = commands_.edge(port.place)) inside->probe(port.uplink->probing);
+  const media::Carriage wanted = carriage_of(port.place);
+  if (const auto given_up = std::exchange(port.next, std::nullopt)) close(port, *given_up);
+  if (port.uplink->carriage == wanted) return;
+  port.next = open_uplink(id, port);
+  if (!port.next) return;
+  replace(port, *port.uplink, *port.next, media::ReplaceStep::Receive);
+  if (port.next->carriage == media::Carriage::Bound)
+    commands_.edge(port.place)->probe(port.next->probing);
+}
+
+void MediaPaths::replace(const Port& port, const Uplink& old, const Uplink& by,
+                         media::ReplaceStep step) {
+  if (edge::Edge* outside = commands_.edge(Place::outside()))
+    outside->replace(old.awaiting, by.awaiting, step);
+  if (edge::Edge* inside = commands_.edge(port.place))
+    inside->replace(old.probing, by.probing, step);
+}
+
+// Once both ends take what arrives on the new uplink, what is sent goes by it; what is under way on
+// the old one still arrives.
+void MediaPaths::finish_move(Port& port) {
+  if (!port.next || !port.next->open) return;
+  if (port.next->carriage == media::Carriage::Tagged && !trunks_.at(port.place).ends.open) return;
+  const Uplink old = *std::exchange(port.uplink, *std::exchange(port.next, std::nullopt));
+  replace(port, old, *port.uplink, media::ReplaceStep::Send);
+  const TimerId timer = commands_.new_timer();
+  leaving_.emplace(timer, std::pair{port.place, old});
+  commands_.start_timer(timer, kLeavesAfter);
+}
+
+bool MediaPaths::on_timer(TimerId timer) {
+  const auto left = leaving_.extract(timer);
+  if (left.empty()) return false;
+  const auto& [place, uplink] = left.mapped();
+  Port was{.place = place, .spec = {}, .handler = {}, .peer = {}, .uplink = {}, .next = {}};
+  close(was, uplink);
+  return true;
 }
 
 void MediaPaths::start(MediaId port) {
@@ -129,7 +291,7 @@ void MediaPaths::close(MediaId port) {
   const auto it = ports_.find(port);
   if (it == ports_.end()) return;
   if (const auto peer = ports_.find(it->second.peer); peer != ports_.end()) peer->second.peer = {};
-  close_uplink(it->second);
+  close_uplinks(it->second);
   if (edge::Edge* edge = commands_.edge(it->second.place)) edge->close(port);
   ports_.erase(it);
 }
@@ -147,6 +309,9 @@ void MediaPaths::count(MediaId port, OnCounts on_counts) {
     const Port& found = it->second;
     ask(found.place, port, gathered, &adapter::PathCounts::port);
     if (found.uplink) {
+      gathered->counts.carriage = found.uplink->carriage;
+      gathered->counts.encrypted =
+          options_.sealed && found.uplink->carriage == media::Carriage::Tagged;
       ask(found.place, found.uplink->probing, gathered, &adapter::PathCounts::probing);
       ask(Place::outside(), found.uplink->awaiting, gathered, &adapter::PathCounts::awaiting);
     }
@@ -174,7 +339,15 @@ void MediaPaths::answered(Gathered& gathered) {
 // ---- What edges tell ----
 
 bool MediaPaths::on_media_opened(MediaId id, const std::vector<TransportAddress>& addresses) {
-  if (flow_owner_.contains(id)) return true;
+  if (trunk_place_.contains(id)) return true;
+  if (const auto owner = flow_owner_.find(id); owner != flow_owner_.end()) {
+    Port& port = ports_.at(owner->second);
+    if (port.next && id == port.next->probing && port.next->carriage == media::Carriage::Tagged) {
+      port.next->open = true;
+      finish_move(port);
+    }
+    return true;
+  }
   const auto it = ports_.find(id);
   if (it == ports_.end()) return false;
   const auto on_open = it->second.handler.on_open;  // the handler may close the port
@@ -183,21 +356,59 @@ bool MediaPaths::on_media_opened(MediaId id, const std::vector<TransportAddress>
 }
 
 bool MediaPaths::on_media_event(MediaId id, const media::Event& event) {
+  if (trunk_place_.contains(id)) return on_trunk_event(id, event);
   const auto owner = flow_owner_.find(id);
   const auto it = ports_.find(owner == flow_owner_.end() ? id : owner->second);
   if (it == ports_.end()) return false;
+  Port& port = it->second;
   if (event.kind == media::EventKind::WantsProbe) {
     // Packets wait at the outside edge for this agent's flow.
-    probe(it->second);
+    probe(port);
     return true;
   }
+  if (port.next && id == port.next->awaiting && event.kind == media::EventKind::FlowBound &&
+      event.component == 0) {
+    port.next->open = true;
+    finish_move(port);
+  }
   // Of a flow, what its awaiting end sees counts; the probing end tells the same from its side.
-  if (owner != flow_owner_.end() && it->second.uplink && id == it->second.uplink->probing &&
+  if (owner != flow_owner_.end() && port.uplink && id == port.uplink->probing &&
       event.kind != media::EventKind::Unconfirmed && event.kind != media::EventKind::Silent)
     return true;
-  const auto on_event = it->second.handler.on_event;
-  if (on_event) on_event(event, commands_);
+  tell(it->first, event);
   return true;
+}
+
+// What happens to a trunk happens to all that rides on it.
+bool MediaPaths::on_trunk_event(MediaId id, const media::Event& event) {
+  const Place place = trunk_place_.at(id);
+  Trunk& trunk = trunks_.at(place);
+  const bool awaiting = id == trunk.ends.awaiting;
+  if (event.kind == media::EventKind::WantsProbe) {
+    if (edge::Edge* inside = commands_.edge(place)) inside->probe(trunk.ends.probing);
+    return true;
+  }
+  if (awaiting && event.kind == media::EventKind::FlowBound) {
+    trunk.ends.open = true;
+    for (const MediaId port : ports_at(place)) finish_move(ports_.at(port));
+  }
+  if (!awaiting && event.kind != media::EventKind::Unconfirmed &&
+      event.kind != media::EventKind::Silent)
+    return true;
+  for (const MediaId port : ports_at(place)) {
+    const auto it = ports_.find(port);  // a handler may close others
+    if (it == ports_.end() || !it->second.uplink ||
+        it->second.uplink->carriage != media::Carriage::Tagged)
+      continue;
+    for (std::uint8_t i = 0; i < it->second.spec.components && ports_.contains(port); ++i)
+      tell(port, {.kind = event.kind, .component = i, .source = event.source});
+  }
+  return true;
+}
+
+void MediaPaths::tell(MediaId port, const media::Event& event) {
+  const auto on_event = ports_.at(port).handler.on_event;
+  if (on_event) on_event(event, commands_);
 }
 
 bool MediaPaths::on_media_counts(edge::QueryId query, const media::Counts& counts) {
@@ -214,11 +425,37 @@ bool MediaPaths::on_refused(std::uint64_t id, Errc code, const std::string& what
     failed(media, code, what);
     return true;
   }
+  if (const auto trunk = trunk_place_.find(media); trunk != trunk_place_.end()) {
+    // Then its calls go without: a flow of their own each.
+    const Place place = trunk->second;
+    carriages_[place] = media::Carriage::Bound;
+    for (const MediaId port : ports_at(place)) reopen(port, ports_.at(port));
+    close_trunk(place);
+    return true;
+  }
   const auto owner = flow_owner_.find(media);
   if (owner == flow_owner_.end()) return false;
+  Port& port = ports_.at(owner->second);
+  if (port.next && (media == port.next->probing || media == port.next->awaiting)) {
+    close(port, *std::exchange(port.next, std::nullopt));  // it stays where it is
+    return true;
+  }
   // Without its flow the port leads nowhere.
   failed(owner->second, code, what);
   return true;
+}
+
+// Another uplink in place of one that never opened.
+void MediaPaths::reopen(MediaId id, Port& port) {
+  if (!port.uplink || port.uplink->carriage != media::Carriage::Tagged) return;
+  close_uplinks(port);
+  ensure_uplink(id, port);
+  const auto peer = ports_.find(port.peer);
+  if (!port.uplink || peer == ports_.end()) return;
+  const MediaId far = outside_end(peer->first, peer->second);
+  if (edge::Edge* outside = commands_.edge(Place::outside()); outside != nullptr && far)
+    outside->join(port.uplink->awaiting, far);
+  probe(port);
 }
 
 void MediaPaths::failed(MediaId id, Errc code, const std::string& what) {
@@ -230,6 +467,10 @@ void MediaPaths::failed(MediaId id, Errc code, const std::string& what) {
 }
 
 void MediaPaths::on_edge_lost(Place place) {
+  if (place.is_outside()) {
+    trunks_.clear();
+    trunk_place_.clear();
+  }
   std::vector<Query> unanswered;
   for (auto it = queries_.begin(); it != queries_.end();) {
     const auto query = it++;
@@ -241,6 +482,7 @@ void MediaPaths::on_edge_lost(Place place) {
     if (port.place == place || place.is_outside()) lost.push_back(id);
   std::sort(lost.begin(), lost.end());
   for (const MediaId id : lost) failed(id, Errc::Closed, "the edge is gone");
+  close_trunk(place);
 }
 
 }  // namespace sallyport::brain

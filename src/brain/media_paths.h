@@ -1,8 +1,9 @@
 // Media paths over edges: knows which ports and flows a path needs. Two ports at one edge are
 // joined there; a port inside needs a flow to the outside edge (its uplink), made when it is first
 // connected to something elsewhere; ports of two agents need two flows, which the outside edge
-// joins. Used by adapters through adapter/media_paths.h; the Brain feeds it what edges tell.
-// Brain's thread.
+// joins. A flow is bound, with sockets of its own, or tagged: then it rides on the one trunk of its
+// agent, which is opened when it is first needed and stays as long as the agent's edge. Used by
+// adapters through adapter/media_paths.h; the Brain feeds it what edges tell. Brain's thread.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "adapter/adapter.h"
@@ -25,6 +28,10 @@ struct MediaPathsOptions {
   std::vector<TransportAddress> rtp;
   std::vector<TransportAddress> rtcp;
   Duration keepalive = std::chrono::seconds{10};
+  // Of trunks.
+  bool sealed = true;
+  bool compress = false;
+  Duration bundle = milliseconds{1};
 };
 
 class MediaPaths final : public adapter::MediaPaths {
@@ -38,6 +45,11 @@ class MediaPaths final : public adapter::MediaPaths {
 
   // Where the X and Y of flows lie from now on (a family that is not listed cannot be used).
   void set_server_addresses(std::vector<TransportAddress> rtp, std::vector<TransportAddress> rtcp);
+
+  // How flows of that place travel from now on, those of calls that are under way too: these move
+  // one by one, each when its new flow is open, so that nothing is lost on the way. Bound unless
+  // told.
+  void set_carriage(adapter::Place place, media::Carriage carriage);
 
   // By which family an agent reaches the server: its flows go there. Otherwise to the first
   // address.
@@ -56,6 +68,7 @@ class MediaPaths final : public adapter::MediaPaths {
   bool on_media_event(media::MediaId id, const media::Event& event);
   bool on_media_counts(edge::QueryId query, const media::Counts& counts);
   bool on_refused(std::uint64_t id, Errc code, const std::string& what);
+  bool on_timer(TimerId timer);
   // Everything at that place is gone with its edge.
   void on_edge_lost(adapter::Place place);
 
@@ -63,9 +76,17 @@ class MediaPaths final : public adapter::MediaPaths {
   std::size_t flows() const { return flow_owner_.size(); }
 
  private:
-  // A flow pair: its probing end at the port's own edge, its awaiting end at the outside one.
+  // A flow or trunk: its probing end at the agent's own edge, its awaiting end at the outside one.
   struct Uplink {
     media::MediaId probing, awaiting;
+    media::Carriage carriage = media::Carriage::Bound;
+    std::vector<media::Channel> channels{};
+    bool open = false;  // tagged: the agent has its end; bound: the awaiting end was bound
+  };
+  struct Trunk {
+    Uplink ends;
+    TransportAddress server;
+    std::set<media::Channel> channels;
   };
   struct Port {
     adapter::Place place;
@@ -73,6 +94,7 @@ class MediaPaths final : public adapter::MediaPaths {
     Handler handler;
     media::MediaId peer;  // connected to
     std::optional<Uplink> uplink;
+    std::optional<Uplink> next;  // takes the uplink's place when it is open
   };
 
   struct Query {
@@ -86,11 +108,27 @@ class MediaPaths final : public adapter::MediaPaths {
            media::Counts adapter::PathCounts::*where);
   void answered(Gathered& gathered);
   std::size_t server_address_for(adapter::Place place) const;
+  media::Carriage carriage_of(adapter::Place place) const;
   void ensure_uplink(media::MediaId id, Port& port);
-  void close_uplink(Port& port);
+  // Both ends; nothing is joined to them yet. Nothing when an edge is gone.
+  std::optional<Uplink> open_uplink(media::MediaId id, const Port& port);
+  void open_bound(const Port& port, const Uplink& uplink);
+  void open_tagged(const Port& port, Uplink& uplink, Trunk& trunk);
+  Trunk* ensure_trunk(adapter::Place place);
+  void close_trunk(adapter::Place place);
+  std::vector<media::MediaId> ports_at(adapter::Place place) const;
+  void close_uplinks(Port& port);
+  void close(const Port& port, const Uplink& uplink);
+  void close_ends(adapter::Place place, const Uplink& uplink);
+  void begin_move(media::MediaId id, Port& port);
+  void replace(const Port& port, const Uplink& old, const Uplink& by, media::ReplaceStep step);
+  void finish_move(Port& port);  // if it can be
+  bool on_trunk_event(media::MediaId id, const media::Event& event);
+  void tell(media::MediaId port, const media::Event& event);
   // What stands for this port at the outside edge: itself, or its uplink's awaiting end.
   media::MediaId outside_end(media::MediaId id, const Port& port) const;
   void probe(const Port& port);
+  void reopen(media::MediaId id, Port& port);
   void failed(media::MediaId id, Errc code, const std::string& what);
 
   MediaPathsOptions options_;
@@ -99,6 +137,11 @@ class MediaPaths final : public adapter::MediaPaths {
   std::map<adapter::Place, bool> prefers_v4_;
   std::unordered_map<media::MediaId, Port> ports_;
   std::unordered_map<media::MediaId, media::MediaId> flow_owner_;  // either end -> its port
+  std::map<adapter::Place, media::Carriage> carriages_;
+  std::map<adapter::Place, Trunk> trunks_;
+  std::unordered_map<media::MediaId, adapter::Place> trunk_place_;  // either end -> whose
+  // Uplinks that were replaced: what is under way to them may still arrive for a moment.
+  std::unordered_map<TimerId, std::pair<adapter::Place, Uplink>> leaving_;
   std::map<edge::QueryId, Query> queries_;
 };
 

@@ -23,6 +23,7 @@ class FakeEdge final : public edge::Edge {
  public:
   std::vector<std::string> told;
   std::map<std::uint64_t, media::FlowSpec> flows;
+  std::map<std::uint64_t, media::TrunkSpec> trunks;
 
   void listen(edge::ListenerId, const edge::ListenSpec&) override {}
   void connect(edge::ConnectionId, const edge::ConnectSpec&) override {}
@@ -40,6 +41,14 @@ class FakeEdge final : public edge::Edge {
   void open_flow(MediaId id, const media::FlowSpec& spec) override {
     say(spec.end == media::FlowEnd::Probing ? "probing" : "awaiting", id);
     flows[id.value] = spec;
+  }
+  void open_trunk(MediaId id, const media::TrunkSpec& spec) override {
+    say(spec.end == media::FlowEnd::Probing ? "probing trunk" : "awaiting trunk", id);
+    trunks[id.value] = spec;
+  }
+  void replace(MediaId old, MediaId by, media::ReplaceStep step) override {
+    told.push_back((step == media::ReplaceStep::Send ? "send " : "receive ") +
+                   std::to_string(old.value) + " " + std::to_string(by.value));
   }
   void set_remote(MediaId id, const media::RemoteSpec&) override { say("remote", id); }
   void join(MediaId a, MediaId b) override {
@@ -61,6 +70,7 @@ class FakeCommands final : public adapter::Commands {
   std::map<Place, FakeEdge> edges;
   std::uint64_t next = 1;
   MediaPaths* paths = nullptr;
+  std::vector<TimerId> timers;
 
   TimePoint now() const override { return {}; }
   WallTime wall_now() const override { return {}; }
@@ -69,7 +79,10 @@ class FakeCommands final : public adapter::Commands {
     return it == edges.end() ? nullptr : &it->second;
   }
   std::uint64_t new_id() override { return next++; }
-  TimerId new_timer() override { return {}; }
+  TimerId new_timer() override {
+    timers.push_back(TimerId{500 + timers.size()});
+    return timers.back();
+  }
   void start_timer(TimerId, Duration) override {}
   void stop_timer(TimerId) override {}
   adapter::MediaPaths& media() override { return *paths; }
@@ -94,6 +107,11 @@ class MediaPathsTest : public testing::Test {
                              .on_failed = [this](Errc, const std::string& what,
                                                  adapter::Commands&) { failed_ += what; },
                              .on_event = {}});
+  }
+  void connect(Place one, Place other) {
+    const MediaId a = open(one);
+    const MediaId b = open(other);
+    paths_.connect(a, b);
   }
   std::vector<std::string> told(Place place) {
     return std::exchange(commands_.edges[place].told, {});
@@ -130,7 +148,7 @@ TEST_F(MediaPathsTest, SendsFlowsTheWayThatTheAgentComes) {
   const TransportAddress y6 = *TransportAddress::parse("[2001:db8::1]:2777");
   paths_.set_server_addresses({kX, x6}, {kY, y6});
   paths_.prefer_family(site_a_, false);
-  paths_.connect(open(site_a_), open(site_b_));
+  connect(site_a_, site_b_);
   EXPECT_THAT(commands_.edges[site_a_].flows.begin()->second.server, ElementsAre(x6, y6));
   EXPECT_THAT(commands_.edges[site_b_].flows.begin()->second.server, ElementsAre(kX, kY));
 }
@@ -168,6 +186,115 @@ TEST_F(MediaPathsTest, ProbesBothSidesWhenMediaCanStartAndWhenPacketsWait) {
   EXPECT_THAT(told(site_b_), ElementsAre("probe 5"));
 }
 
+// ---- Tagged ----
+
+TEST_F(MediaPathsTest, OpensATrunkWithTheFirstTaggedFlowAndNoSecondOne) {
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(outside_));
+  EXPECT_THAT(told(outside_), ElementsAre("port 2", "awaiting trunk 4", "awaiting 6", "join 6 2"));
+  EXPECT_THAT(told(site_a_),
+              ElementsAre("port 1", "probing trunk 3", "probe 3", "probing 5", "join 1 5"));
+  const media::TrunkSpec& probing = commands_.edges[site_a_].trunks[3];
+  const media::TrunkSpec& awaiting = commands_.edges[outside_].trunks[4];
+  EXPECT_EQ(probing.server, kX);
+  EXPECT_EQ(probing.secret.token, awaiting.secret.token);
+  EXPECT_EQ(probing.secret.key, awaiting.secret.key);
+  EXPECT_TRUE(probing.sealed && awaiting.sealed);
+  EXPECT_EQ(awaiting.ring, media::KeyRingId{1}) << "this agent's keys";
+  const media::FlowSpec& flow = commands_.edges[site_a_].flows[5];
+  EXPECT_EQ(flow.trunk, MediaId{3});
+  EXPECT_EQ(commands_.edges[outside_].flows[6].trunk, MediaId{4});
+  ASSERT_EQ(flow.channels.size(), 2U);
+  EXPECT_NE(flow.channels[0], flow.channels[1]);
+  EXPECT_EQ(flow.channels, commands_.edges[outside_].flows[6].channels);
+
+  connect(site_a_, outside_);
+  EXPECT_THAT(told(site_a_), ElementsAre("port 7", "probing 9", "join 7 9"));
+  paths_.close(a);
+  EXPECT_THAT(told(site_a_), ElementsAre("close 5", "close 1")) << "the trunk stays";
+}
+
+TEST_F(MediaPathsTest, ProbesTheTrunkForItsFlowsUntilItIsOpen) {
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(outside_));
+  told(site_a_);
+  paths_.start(a);
+  EXPECT_THAT(told(site_a_), ElementsAre("probe 3"));
+  EXPECT_TRUE(paths_.on_media_event(MediaId{4}, {.kind = media::EventKind::WantsProbe}));
+  EXPECT_THAT(told(site_a_), ElementsAre("probe 3"));
+  EXPECT_TRUE(paths_.on_media_event(MediaId{4}, {.kind = media::EventKind::FlowBound}));
+  paths_.start(a);
+  EXPECT_THAT(told(site_a_), IsEmpty());
+}
+
+TEST_F(MediaPathsTest, ChangesTheCarriageOfACallWhenTheNewFlowIsOpen) {
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(outside_));
+  told(site_a_), told(outside_);
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  EXPECT_THAT(told(outside_), ElementsAre("awaiting trunk 6", "awaiting 8", "receive 4 8"));
+  EXPECT_THAT(told(site_a_), ElementsAre("probing trunk 5", "probe 5", "probing 7", "receive 3 7"));
+  paths_.on_media_event(MediaId{6}, {.kind = media::EventKind::FlowBound});
+  EXPECT_THAT(told(outside_), IsEmpty()) << "the agent may not have the flow yet";
+  paths_.on_media_opened(MediaId{7}, {});
+  EXPECT_THAT(told(outside_), ElementsAre("send 4 8"));
+  EXPECT_THAT(told(site_a_), ElementsAre("send 3 7"));
+  EXPECT_TRUE(paths_.on_timer(commands_.timers.back()));
+  EXPECT_THAT(told(outside_), ElementsAre("close 4"));
+  EXPECT_THAT(told(site_a_), ElementsAre("close 3"));
+
+  // And back: this time the new flow's own probe is waited for.
+  paths_.set_carriage(site_a_, media::Carriage::Bound);
+  EXPECT_THAT(told(site_a_), ElementsAre("probing 9", "receive 7 9", "probe 9"));
+  paths_.on_media_opened(MediaId{9}, {});
+  paths_.on_media_event(MediaId{10}, {.kind = media::EventKind::FlowBound, .component = 1});
+  EXPECT_THAT(told(site_a_), IsEmpty());
+  paths_.on_media_event(MediaId{10}, {.kind = media::EventKind::FlowBound, .component = 0});
+  EXPECT_THAT(told(site_a_), ElementsAre("send 7 9"));
+  paths_.close(a);
+  EXPECT_THAT(told(site_a_), ElementsAre("close 9", "close 1"));
+  EXPECT_TRUE(paths_.on_timer(commands_.timers.back()));
+  EXPECT_THAT(told(site_a_), ElementsAre("close 7"));
+  EXPECT_FALSE(paths_.on_timer(commands_.timers.back())) << "another one's timer";
+  EXPECT_EQ(paths_.flows(), 0U);
+}
+
+TEST_F(MediaPathsTest, AChangeThatIsRefusedLeavesTheCallWhereItIs) {
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(outside_));
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  told(site_a_), told(outside_);
+  EXPECT_TRUE(paths_.on_refused(7, Errc::NotFound, "no such trunk"));
+  EXPECT_THAT(told(site_a_), ElementsAre("close 7"));
+  EXPECT_EQ(failed_, "");
+}
+
+TEST_F(MediaPathsTest, ARefusedTrunkMeansBoundFlows) {
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(site_b_));
+  told(site_a_), told(outside_);
+  EXPECT_TRUE(paths_.on_refused(3, Errc::System, "port in use"));
+  EXPECT_THAT(told(site_a_), ElementsAre("close 5", "probing 9", "join 1 9", "probe 9", "close 3"));
+  EXPECT_THAT(told(outside_), ElementsAre("close 6", "awaiting 10", "join 10 8", "close 4"));
+  EXPECT_TRUE(paths_.on_refused(5, Errc::NotFound, "no such trunk") || failed_.empty());
+  EXPECT_EQ(failed_, "");
+}
+
+TEST_F(MediaPathsTest, TheTrunkGoesWithItsAgentAndComesAgain) {
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  connect(site_a_, outside_);
+  told(outside_);
+  paths_.on_edge_lost(site_a_);
+  EXPECT_THAT(told(outside_), ElementsAre("close 6", "close 4"));
+  EXPECT_FALSE(paths_.on_media_event(MediaId{4}, {.kind = media::EventKind::FlowBound}));
+  connect(site_a_, outside_);
+  EXPECT_THAT(told(outside_),
+              ElementsAre("port 8", "awaiting trunk 10", "awaiting 12", "join 12 8"));
+}
+
 TEST_F(MediaPathsTest, ReleasesEverythingAtTheEnd) {
   const MediaId a = open(site_a_);
   const MediaId b = open(outside_);
@@ -198,6 +325,21 @@ TEST_F(MediaPathsTest, CountsAPortAndBothEndsOfItsFlow) {
   EXPECT_EQ(counted[0].port.components[0].packets_in, 11U);
   EXPECT_EQ(counted[0].probing.components[0].packets_in, 13U);
   EXPECT_EQ(counted[0].awaiting.components[0].packets_in, 14U);
+  EXPECT_EQ(counted[0].carriage, media::Carriage::Bound);
+  EXPECT_FALSE(counted[0].encrypted);
+}
+
+TEST_F(MediaPathsTest, SaysThatWhatIsTaggedIsEncrypted) {
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(outside_));
+  adapter::PathCounts counted;
+  const std::uint64_t first_query = commands_.next;
+  paths_.count(a, [&](const adapter::PathCounts& counts, adapter::Commands&) { counted = counts; });
+  for (std::uint64_t id = first_query; id < commands_.next; ++id)
+    EXPECT_TRUE(paths_.on_media_counts(edge::QueryId{id}, {}));
+  EXPECT_EQ(counted.carriage, media::Carriage::Tagged);
+  EXPECT_TRUE(counted.encrypted);
 }
 
 TEST_F(MediaPathsTest, CountsWhatIsLeftWhenAnEdgeIsLost) {

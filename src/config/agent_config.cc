@@ -44,7 +44,11 @@ Schema describe(AgentConfig& config) {
   schema.add("policy.max_sockets", config.policy.max_sockets, 1, 1'000'000,
              "Sockets open at once for the server, media ports included.");
 
-  describe(schema, "media", "Media ports towards terminals.", config.media);
+  describe(schema, "media", "Media ports towards terminals, and media towards the server.",
+           config.media);
+  schema.add("media.trunk_port", config.media.trunk_port, 0, 65535,
+             "The one UDP port from which this agent's media goes to the server when it is tagged, "
+             "so that a firewall's rule can name it. 0: the system chooses one.");
   describe(schema, config.fast_path);
   describe(schema, "Certificate that terminals see when they use SIP over TLS.", config.tls);
   describe(schema, config.modes);

@@ -47,7 +47,9 @@ struct AgentConfig {
     unsigned max_sockets = 4000;
   } policy;
 
-  MediaPorts media;
+  struct Media : MediaPorts {
+    std::uint16_t trunk_port = 0;
+  } media;
   fastpath::Mode fast_path = fastpath::Mode::Off;
   TlsSection tls;  // towards terminals
   std::vector<Mode> modes{Mode::ServerMaster};

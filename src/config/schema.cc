@@ -198,6 +198,8 @@ constexpr Word<edge::Transport> kTransports[] = {
     {"udp", edge::Transport::Udp}, {"tcp", edge::Transport::Tcp}, {"tls", edge::Transport::Tls}};
 constexpr Word<fastpath::Mode> kFastPaths[] = {
     {"off", fastpath::Mode::Off}, {"auto", fastpath::Mode::Auto}, {"ebpf", fastpath::Mode::Ebpf}};
+constexpr Word<media::Carriage> kCarriages[] = {{"tagged", media::Carriage::Tagged},
+                                                {"bound", media::Carriage::Bound}};
 constexpr Word<Mode> kModes[] = {{"server_master", Mode::ServerMaster},
                                  {"agent_master", Mode::AgentMaster}};
 
@@ -395,6 +397,14 @@ void Schema::add(std::string path, edge::Transport& member, std::string comment)
         return parse_word(kTransports, text, out);
       },
       [](edge::Transport transport) { return write_word(kTransports, transport); }, "a string"));
+}
+void Schema::add(std::string path, media::Carriage& member, std::string comment) {
+  add(text_key(
+      std::move(path), member, std::move(comment),
+      [](const std::string& text, media::Carriage& out) {
+        return parse_word(kCarriages, text, out);
+      },
+      [](media::Carriage transport) { return write_word(kCarriages, transport); }, "a string"));
 }
 
 namespace {

@@ -147,6 +147,20 @@ Schema describe(ServerConfig& config) {
   schema.add("media.keepalive", config.media.keepalive, seconds{1}, std::chrono::minutes{5},
              "An agent that has sent nothing on a flow for so long sends a probe, which keeps the "
              "NAT's mapping.");
+  schema.add(
+      "media.carriage", config.media.carriage,
+      "How media travels between agents and this server. \"tagged\": all of an agent's on one "
+      "of its ports and on port X, encrypted. \"bound\": each stream on a port of its own, "
+      "as it is. Agents that are too old for tagged use bound.");
+  schema.add("media.bound_agents", config.media.bound_agents,
+             "Names of agents whose media is carried bound all the same.");
+  schema.add("media.encrypt", config.media.encrypt,
+             "Whether tagged media is encrypted. An agent that cannot uses bound.");
+  schema.add("media.compress", config.media.compress,
+             "Whether the headers of tagged RTP packets are compressed: fewer bits, more work.");
+  schema.add("media.bundle", config.media.bundle, Duration{}, milliseconds{20},
+             "Tagged packets that leave within so long travel in one datagram: fewer packets, and "
+             "so much delay at most. 0: none waits.");
   describe(schema, config.media.fast_path);
   describe(schema, "media.outside", "Media ports towards destinations.", config.media.outside);
 

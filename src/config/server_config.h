@@ -53,6 +53,11 @@ struct ServerConfig {
     std::uint16_t x = kPortX;
     std::uint16_t y = kPortY;  // equal to x: one-port mode
     Duration keepalive = seconds{10};
+    media::Carriage carriage = media::Carriage::Bound;
+    std::vector<std::string> bound_agents;
+    bool encrypt = true;
+    bool compress = false;
+    Duration bundle = milliseconds{1};
     fastpath::Mode fast_path = fastpath::Mode::Off;
     MediaPorts outside;
     bool one_port() const { return x == y; }

@@ -11,6 +11,7 @@ using edge::QueryId;
 using media::MediaId;
 
 constexpr std::size_t kMaxMulticastGroups = 16;
+constexpr std::uint32_t kMostBundleUs = 20'000;
 constexpr std::size_t kMaxName = 255;  // RFC 1035 2.3.4
 
 // Most fields are checked with a Result each; this passes the first failure on.
@@ -92,6 +93,35 @@ Result<void> apply(const wire::OpenPort& from, edge::Edge& edge) {
   return {};
 }
 
+Result<media::FlowComponent> decode_secret(const wire::FlowComponent& from) {
+  media::FlowComponent out;
+  if (from.token().size() != out.token.size() || from.key().size() != out.key.size())
+    return fail(Errc::BadValue, "a token and a key have 16 octets");
+  std::copy(from.token().begin(), from.token().end(), out.token.begin());
+  std::copy(from.key().begin(), from.key().end(), out.key.begin());
+  return out;
+}
+
+Result<void> apply(const wire::OpenTrunk& from, edge::Edge& edge) {
+  SALLYPORT_TRY(dscp, decode_dscp(from.dscp()));
+  SALLYPORT_TRY(secret, decode_secret(from.secret()));
+  SALLYPORT_TRY(server, decode(from.server()));
+  if (from.keepalive_ms() == 0) return fail(Errc::BadValue, "keepalive is zero");
+  if (from.bundle_us() > kMostBundleUs) return fail(Errc::BadValue, "bundling for too long");
+  edge.open_trunk(MediaId{from.id()},
+                  {.end = from.probing() ? media::FlowEnd::Probing : media::FlowEnd::Awaiting,
+                   .secret = *secret,
+                   .server = *server,
+                   .dscp = *dscp,
+                   .keepalive = milliseconds{from.keepalive_ms()},
+                   .sealed = !from.in_clear(),
+                   .ring = {},  // whose keys: those of this session
+                   .compress = from.compress(),
+                   .bundle = std::chrono::duration_cast<Duration>(
+                       std::chrono::microseconds{from.bundle_us()})});
+  return {};
+}
+
 Result<void> apply(const wire::OpenFlow& from, edge::Edge& edge) {
   SALLYPORT_TRY(server, decode_all(from.server(), media::kMaxComponents));
   SALLYPORT_TRY(dscp, decode_dscp(from.dscp()));
@@ -100,6 +130,18 @@ Result<void> apply(const wire::OpenFlow& from, edge::Edge& edge) {
                        .server = *server,
                        .dscp = *dscp,
                        .keepalive = milliseconds{from.keepalive_ms()}};
+  if (from.trunk() != 0) {
+    spec.trunk = MediaId{from.trunk()};
+    for (const std::uint32_t channel : from.channels()) {
+      if (channel == 0 || channel > 65535) return fail(Errc::BadValue, "channel is not 1 to 65535");
+      spec.channels.push_back(static_cast<media::Channel>(channel));
+    }
+    if (spec.channels.empty() || spec.channels.size() > media::kMaxComponents)
+      return fail(Errc::BadValue, "a flow has 1 or 2 components");
+    spec.server.clear();
+    edge.open_flow(MediaId{from.id()}, spec);
+    return {};
+  }
   const auto count = static_cast<std::size_t>(from.components_size());
   if (count < 1 || count > media::kMaxComponents)
     return fail(Errc::BadValue, "a flow has 1 or 2 components");
@@ -107,13 +149,8 @@ Result<void> apply(const wire::OpenFlow& from, edge::Edge& edge) {
     return fail(Errc::BadValue, "a probing flow needs one server address for each component");
   if (from.keepalive_ms() == 0) return fail(Errc::BadValue, "keepalive is zero");
   for (const wire::FlowComponent& component : from.components()) {
-    media::FlowComponent value;
-    if (component.token().size() != value.token.size() ||
-        component.key().size() != value.key.size())
-      return fail(Errc::BadValue, "a token and a key have 16 octets");
-    std::copy(component.token().begin(), component.token().end(), value.token.begin());
-    std::copy(component.key().begin(), component.key().end(), value.key.begin());
-    spec.components.push_back(value);
+    SALLYPORT_TRY(value, decode_secret(component));
+    spec.components.push_back(*value);
   }
   edge.open_flow(MediaId{from.id()}, spec);
   return {};
@@ -221,20 +258,44 @@ wire::Envelope encode_open_port(MediaId id, const media::PortSpec& spec) {
   return out;
 }
 
+namespace {
+void encode(const media::FlowComponent& from, wire::FlowComponent& to) {
+  to.set_token(from.token.data(), from.token.size());
+  to.set_key(from.key.data(), from.key.size());
+}
+template <typename Unit>
+std::uint32_t encode(Duration from) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<Unit>(from).count());
+}
+}  // namespace
+
 wire::Envelope encode_open_flow(MediaId id, const media::FlowSpec& spec) {
   wire::Envelope out;
   wire::OpenFlow& to = *out.mutable_open_flow();
   to.set_id(id.value);
   to.set_probing(spec.end == media::FlowEnd::Probing);
-  for (const media::FlowComponent& component : spec.components) {
-    wire::FlowComponent& wire_component = *to.add_components();
-    wire_component.set_token(component.token.data(), component.token.size());
-    wire_component.set_key(component.key.data(), component.key.size());
-  }
+  to.set_trunk(spec.trunk.value);
+  for (const media::Channel channel : spec.channels) to.add_channels(channel);
+  for (const media::FlowComponent& component : spec.components)
+    encode(component, *to.add_components());
   encode_all(spec.server, *to.mutable_server());
   to.set_dscp(spec.dscp);
-  to.set_keepalive_ms(
-      static_cast<std::uint32_t>(std::chrono::duration_cast<milliseconds>(spec.keepalive).count()));
+  to.set_keepalive_ms(encode<milliseconds>(spec.keepalive));
+  return out;
+}
+
+wire::Envelope encode_open_trunk(MediaId id, const media::TrunkSpec& spec) {
+  wire::Envelope out;
+  wire::OpenTrunk& to = *out.mutable_open_trunk();
+  to.set_id(id.value);
+  to.set_probing(spec.end == media::FlowEnd::Probing);
+  encode(spec.secret, *to.mutable_secret());
+  encode(spec.server, *to.mutable_server());
+  to.set_dscp(spec.dscp);
+  to.set_keepalive_ms(encode<milliseconds>(spec.keepalive));
+  to.set_in_clear(!spec.sealed);
+  to.set_compress(spec.compress);
+  to.set_bundle_us(encode<std::chrono::microseconds>(spec.bundle));
   return out;
 }
 
@@ -257,6 +318,14 @@ wire::Envelope encode_join(MediaId a, MediaId b) {
 wire::Envelope encode_leave(MediaId id) {
   wire::Envelope out;
   out.mutable_leave()->set_id(id.value);
+  return out;
+}
+
+wire::Envelope encode_replace(MediaId old, MediaId by, media::ReplaceStep step) {
+  wire::Envelope out;
+  out.mutable_replace()->set_old(old.value);
+  out.mutable_replace()->set_by(by.value);
+  out.mutable_replace()->set_send(step == media::ReplaceStep::Send);
   return out;
 }
 
@@ -305,6 +374,13 @@ Result<void> apply_command(const wire::Envelope& message, edge::Edge& edge) {
       return apply(message.open_port(), edge);
     case wire::Envelope::kOpenFlow:
       return apply(message.open_flow(), edge);
+    case wire::Envelope::kOpenTrunk:
+      return apply(message.open_trunk(), edge);
+    case wire::Envelope::kReplace:
+      edge.replace(
+          MediaId{message.replace().old()}, MediaId{message.replace().by()},
+          message.replace().send() ? media::ReplaceStep::Send : media::ReplaceStep::Receive);
+      return {};
     case wire::Envelope::kSetRemote:
       return apply(message.set_remote(), edge);
     case wire::Envelope::kJoin:

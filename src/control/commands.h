@@ -27,9 +27,11 @@ wire::Envelope encode_resolve(edge::QueryId id, const std::string& name, edge::R
 wire::Envelope encode_find_local_address(edge::QueryId id, const IpAddress& toward);
 wire::Envelope encode_open_port(media::MediaId id, const media::PortSpec& spec);
 wire::Envelope encode_open_flow(media::MediaId id, const media::FlowSpec& spec);
+wire::Envelope encode_open_trunk(media::MediaId id, const media::TrunkSpec& spec);
 wire::Envelope encode_set_remote(media::MediaId id, const media::RemoteSpec& remote);
 wire::Envelope encode_join(media::MediaId a, media::MediaId b);
 wire::Envelope encode_leave(media::MediaId id);
+wire::Envelope encode_replace(media::MediaId old, media::MediaId by, media::ReplaceStep step);
 wire::Envelope encode_probe(media::MediaId id);
 wire::Envelope encode_count(edge::QueryId query, media::MediaId id);
 

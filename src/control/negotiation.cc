@@ -1,6 +1,7 @@
 #include "control/negotiation.h"
 
 #include <algorithm>
+#include <array>
 
 #include "control/values.h"
 
@@ -13,6 +14,12 @@ constexpr std::size_t kMaxMediaAddresses = 8;
 std::uint64_t wall_ms(WallTime wall) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<milliseconds>(wall.time_since_epoch()).count());
+}
+
+// Best first.
+std::array<wire::Aead, 2> our_aeads() {
+  if (media::has_fast_aes()) return {wire::AES_128_GCM, wire::CHACHA20_POLY1305};
+  return {wire::CHACHA20_POLY1305, wire::AES_128_GCM};
 }
 
 wire::Envelope refusal(wire::Refusal::Reason reason, std::string what) {
@@ -51,7 +58,28 @@ wire::Envelope make_hello(const std::vector<Mode>& modes, std::uint64_t first_ac
   for (const Mode mode : modes) hello.add_modes(static_cast<wire::Mode>(mode));
   hello.set_wall_clock_ms(wall_ms(wall_now));
   hello.set_first_accepted_id(first_accepted_id);
+  hello.add_carriages(wire::BOUND);
+  hello.add_carriages(wire::TAGGED);
+  for (const wire::Aead aead : our_aeads()) hello.add_aeads(aead);
   return out;
+}
+
+bool can_tag(const wire::Hello& hello) {
+  return std::find(hello.carriages().begin(), hello.carriages().end(), int{wire::TAGGED}) !=
+         hello.carriages().end();
+}
+
+std::optional<media::SealAlgorithm> common_aead(const wire::Hello& hello) {
+  const auto& theirs = hello.aeads();
+  const auto has = [&](wire::Aead aead) {
+    return std::find(theirs.begin(), theirs.end(), int{aead}) != theirs.end();
+  };
+  const bool both_prefer_aes = !theirs.empty() && theirs[0] == int{wire::AES_128_GCM} &&
+                               our_aeads().front() == wire::AES_128_GCM;
+  if (!both_prefer_aes && has(wire::CHACHA20_POLY1305))
+    return media::SealAlgorithm::ChaCha20Poly1305;
+  if (has(wire::AES_128_GCM)) return media::SealAlgorithm::Aes128Gcm;
+  return std::nullopt;
 }
 
 std::pair<wire::Envelope, std::optional<Mode>> answer_hello(const wire::Hello& hello,
@@ -82,6 +110,7 @@ std::pair<wire::Envelope, std::optional<Mode>> answer_hello(const wire::Hello& h
   encode_all(side.media.rtcp, *welcome.mutable_media()->mutable_rtcp());
   welcome.set_wall_clock_ms(wall_ms(wall_now));
   welcome.set_agent_name(side.agent_name);
+  if (const auto aead = common_aead(hello)) welcome.set_aead(static_cast<wire::Aead>(*aead));
   return {std::move(out), *common};
 }
 
@@ -94,6 +123,11 @@ Result<Welcomed> read_welcome(const wire::Welcome& welcome, const std::vector<Mo
   });
   if (mode == offered.end())
     return fail(Errc::BadValue, "the server chose a mode that was not offered");
+  std::optional<media::SealAlgorithm> aead;
+  for (const wire::Aead each : our_aeads())
+    if (welcome.aead() == each) aead = static_cast<media::SealAlgorithm>(each);
+  if (!aead && welcome.aead() != wire::AEAD_NONE)
+    return fail(Errc::BadValue, "the server chose an AEAD that was not offered");
   auto rtp = decode_all(welcome.media().rtp(), kMaxMediaAddresses);
   auto rtcp = decode_all(welcome.media().rtcp(), kMaxMediaAddresses);
   if (!rtp || !rtcp || rtp->empty() || rtp->size() != rtcp->size())
@@ -104,7 +138,8 @@ Result<Welcomed> read_welcome(const wire::Welcome& welcome, const std::vector<Mo
                   .agent_name = welcome.agent_name(),
                   .server_software = welcome.software(),
                   .clock_offset = milliseconds{static_cast<std::int64_t>(welcome.wall_clock_ms()) -
-                                               static_cast<std::int64_t>(wall_ms(wall_now))}};
+                                               static_cast<std::int64_t>(wall_ms(wall_now))},
+                  .aead = aead};
 }
 
 }  // namespace sallyport::control

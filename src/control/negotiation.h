@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/transport_address.h"
+#include "media/seal.h"
 
 namespace sallyport::control {
 
@@ -39,7 +40,8 @@ struct Welcomed {
   MediaAddresses media;
   std::string agent_name;
   std::string server_software;
-  Duration clock_offset{};  // the server's clock minus ours, to the travel time
+  Duration clock_offset{};                   // the server's clock minus ours, to the travel time
+  std::optional<media::SealAlgorithm> aead;  // what trunks are sealed with; none: no such server
 };
 
 struct ServerSide {
@@ -48,6 +50,11 @@ struct ServerSide {
   std::string agent_name;
   std::uint64_t first_accepted_id = 0;
 };
+
+// Whether the agent that said so can carry media on trunks.
+bool can_tag(const wire::Hello& hello);
+// What both can seal with: AES where both have it in hardware.
+std::optional<media::SealAlgorithm> common_aead(const wire::Hello& hello);
 
 wire::Envelope make_hello(const std::vector<Mode>& modes, std::uint64_t first_accepted_id,
                           WallTime wall_now);

@@ -154,9 +154,12 @@ class Edge {
   // Media. A media path joins any two of {terminal port, agent flow, far-side port}.
   virtual void open_port(MediaId, const media::PortSpec& spec) = 0;
   virtual void open_flow(MediaId, const media::FlowSpec& spec) = 0;
+  virtual void open_trunk(MediaId, const media::TrunkSpec& spec) = 0;
   virtual void set_remote(MediaId, const media::RemoteSpec& remote) = 0;
   virtual void join(MediaId, MediaId) = 0;  // leaves earlier joins of either
   virtual void leave(MediaId) = 0;
+  // `by` takes the place of `old`; what is under way to `old` still arrives until that is closed.
+  virtual void replace(MediaId old, MediaId by, media::ReplaceStep step) = 0;
   virtual void probe(MediaId) = 0;  // media can start: open the flow's NAT mapping now
   virtual void close(MediaId) = 0;
   virtual void count(QueryId, MediaId) = 0;

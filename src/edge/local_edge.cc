@@ -389,15 +389,44 @@ void LocalEdge::open_port(MediaId id, const media::PortSpec& spec) {
   tell([id, addresses = std::move(addresses)](Observer& o) { o.on_media_opened(id, addresses); });
 }
 
-void LocalEdge::open_flow(MediaId id, const media::FlowSpec& spec) {
+std::optional<std::string> LocalEdge::refuse_flow(
+    MediaId id, const std::vector<TransportAddress>& server) const {
   auto refusal = policy_.refuse_sockets(sockets());
   if (!refusal && media_.contains(id)) refusal = "the id is in use";
-  for (const TransportAddress& server : spec.server)
-    if (!refusal && !(options_.is_server && options_.is_server(server.ip)))
-      refusal = policy_.refuse_flow(server.ip);
-  act("open_flow", describe(spec.server), id.value, refusal);
+  for (const TransportAddress& address : server)
+    if (!refusal && !(options_.is_server && options_.is_server(address.ip)))
+      refusal = policy_.refuse_flow(address.ip);
+  return refusal;
+}
+
+void LocalEdge::open_trunk(MediaId id, const media::TrunkSpec& spec) {
+  std::vector<TransportAddress> server;
+  if (spec.end == media::FlowEnd::Probing) server.push_back(spec.server);
+  const auto refusal = refuse_flow(id, server);
+  act("open_trunk", describe(server) + (spec.sealed ? "" : " in clear"), id.value, refusal);
   if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
-  const auto opened = plane_.open_flow(spec, media_events(id));
+  media::TrunkSpec here = spec;
+  if (!here.ring) here.ring = options_.ring;
+  const auto opened = plane_.open_trunk(here, media_events(id));
+  if (!opened) return refuse(id.value, opened.error().code, std::string{opened.error().what});
+  media_[id] = *opened;
+  trunks_[id] = spec.sealed;
+  tell([id](Observer& o) { o.on_media_opened(id, {}); });
+}
+
+void LocalEdge::open_flow(MediaId id, const media::FlowSpec& spec) {
+  const auto refusal = refuse_flow(id, spec.server);
+  act("open_flow",
+      spec.tagged() ? fmt::format("on trunk {:x}", spec.trunk.value) : describe(spec.server),
+      id.value, refusal);
+  if (refusal) return refuse(id.value, Errc::NotPermitted, *refusal);
+  media::FlowSpec here = spec;
+  if (spec.tagged()) {
+    const auto trunk = media_.find(spec.trunk);
+    if (trunk == media_.end()) return refuse(id.value, Errc::NotFound, "no such trunk");
+    here.trunk = trunk->second;
+  }
+  const auto opened = plane_.open_flow(here, media_events(id));
   if (!opened) return refuse(id.value, opened.error().code, std::string{opened.error().what});
   media_[id] = *opened;
   tell([id](Observer& o) { o.on_media_opened(id, {}); });
@@ -434,6 +463,15 @@ void LocalEdge::leave(MediaId id) {
   if (const auto it = media_.find(id); it != media_.end()) plane_.leave(it->second);
 }
 
+void LocalEdge::replace(MediaId old, MediaId by, media::ReplaceStep step) {
+  const auto before = media_.find(old);
+  const auto after = media_.find(by);
+  if (before == media_.end() || after == media_.end()) return;
+  if (step == media::ReplaceStep::Send)
+    act("replace", fmt::format("by {:x}", by.value), old.value, {});
+  plane_.replace(before->second, after->second, step);
+}
+
 void LocalEdge::probe(MediaId id) {
   if (const auto it = media_.find(id); it != media_.end()) plane_.probe(it->second);
 }
@@ -445,6 +483,12 @@ void LocalEdge::close(MediaId id) {
   plane_.close(it->second);
   media_.erase(it);
   ports_.erase(id);
+  trunks_.erase(id);
+}
+
+bool LocalEdge::seals() const {
+  return !trunks_.empty() && std::all_of(trunks_.begin(), trunks_.end(),
+                                         [](const auto& trunk) { return trunk.second; });
 }
 
 void LocalEdge::count(QueryId query, MediaId id) {

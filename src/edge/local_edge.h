@@ -34,6 +34,7 @@ struct LocalEdgeOptions {
   std::vector<IpAddress> listen;
   // Whether the multiplex connection goes to that address: media flows may always go there, too.
   std::function<bool(const IpAddress&)> is_server;
+  media::KeyRingId ring{1};  // whose keys seal a trunk that names none: those of the only session
   std::uint64_t first_accepted_id = kChosenByEdge | 1;
   // What may wait to be sent on one connection; a far end that does not read is closed beyond it.
   std::size_t max_queued = std::size_t{1} << 20U;
@@ -60,9 +61,11 @@ class LocalEdge final : public Edge {
   void find_local_address(QueryId, const IpAddress& toward) override;
   void open_port(MediaId, const media::PortSpec& spec) override;
   void open_flow(MediaId, const media::FlowSpec& spec) override;
+  void open_trunk(MediaId, const media::TrunkSpec& spec) override;
   void set_remote(MediaId, const media::RemoteSpec& remote) override;
   void join(MediaId, MediaId) override;
   void leave(MediaId) override;
+  void replace(MediaId old, MediaId by, media::ReplaceStep step) override;
   void probe(MediaId) override;
   void close(MediaId) override;
   void count(QueryId, MediaId) override;
@@ -74,7 +77,10 @@ class LocalEdge final : public Edge {
   };
   const Counts& counts() const { return counts_; }
   std::size_t sockets() const { return listeners_.size() + connections_.size() + media_.size(); }
-  std::size_t media_ends() const { return media_.size(); }
+  std::size_t media_ends() const { return media_.size() - trunks_.size(); }  // ports and flows
+  std::size_t trunks() const { return trunks_.size(); }
+  // Whether nothing that goes over trunks goes in clear; false without trunks.
+  bool seals() const;
 
  private:
   struct ListenerState {
@@ -110,6 +116,8 @@ class LocalEdge final : public Edge {
   void linger(std::unique_ptr<net::Stream> stream);
   std::optional<net::TlsOptions> tls_options(const TlsSpec& spec, bool as_server) const;
   media::Plane::OnEvent media_events(MediaId id);
+  std::optional<std::string> refuse_flow(MediaId id,
+                                         const std::vector<TransportAddress>& server) const;
 
   IpAddress shown(const IpAddress& bound) const;
   TransportAddress shown(const TransportAddress& bound) const;
@@ -128,6 +136,7 @@ class LocalEdge final : public Edge {
   std::unordered_map<ConnectionId, ConnectionState> connections_;
   std::unordered_map<IpAddress, std::size_t> accepted_from_;
   std::unordered_map<MediaId, MediaId> media_;  // the commander's id -> the plane's
+  std::unordered_map<MediaId, bool> trunks_;    // of these; whether it is sealed
   std::unordered_map<MediaId, bool> ports_;     // which of them are ports
   std::unordered_map<net::Stream*, std::unique_ptr<net::Stream>> lingering_;
   Counts counts_;

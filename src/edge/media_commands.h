@@ -14,9 +14,10 @@ namespace sallyport::edge {
 struct MediaTotals {
   media::Totals relay;
   net::UdpCounts udp;
-  std::uint64_t missed = 0;   // came at X and Y faster than they were read: the kernel dropped them
-  std::size_t ends = 0;       // ports and flows
-  std::size_t offloaded = 0;  // directions that the kernel relays
+  std::uint64_t missed = 0;  // came at X and Y faster than they were read: the kernel dropped them
+  std::size_t ends = 0;      // ports and flows
+  std::size_t trunks = 0;
+  std::size_t offloaded = 0;        // directions that the kernel relays
   std::uint64_t lost_messages = 0;  // events that the edge's thread did not take in time
 };
 
@@ -33,6 +34,19 @@ struct AddFlow {
   std::vector<media::SocketId> ids;
   std::vector<std::unique_ptr<net::UdpBatch>> sockets;
 };
+struct AddTrunk {
+  media::MediaId id;
+  media::TrunkSpec spec;
+  std::vector<media::SocketId> ids;
+  std::vector<std::unique_ptr<net::UdpBatch>> sockets;
+};
+struct InstallKeys {
+  media::KeyRingId ring;
+  media::KeysOfConnection keys;
+};
+struct ForgetKeys {
+  media::KeyRingId ring;
+};
 struct SetRemote {
   media::MediaId id;
   media::RemoteSpec remote;
@@ -43,6 +57,11 @@ struct Join {
 };
 struct Leave {
   media::MediaId id;
+};
+struct Replace {
+  media::MediaId old;
+  media::MediaId by;
+  media::ReplaceStep step = media::ReplaceStep::Receive;
 };
 struct Probe {
   media::MediaId id;
@@ -60,8 +79,9 @@ struct CountTotals {
 };
 struct PathChanged {};
 struct Stop {};
-using MediaCommand = std::variant<Stop, AddPort, AddFlow, SetRemote, Join, Leave, Probe, Close,
-                                  Count, CountTotals, PathChanged>;
+using MediaCommand =
+    std::variant<Stop, AddPort, AddFlow, AddTrunk, InstallKeys, ForgetKeys, SetRemote, Join, Leave,
+                 Replace, Probe, Close, Count, CountTotals, PathChanged>;
 
 // ---- What the media thread tells ----
 struct Happened {

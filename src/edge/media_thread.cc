@@ -14,6 +14,8 @@ namespace {
 
 // At X and Y all calls meet: 50 000 packets a second for 50 ms and more.
 constexpr int kServerBuffer = 8 * 1024 * 1024;
+// On a trunk all calls of an agent meet.
+constexpr int kTrunkBuffer = 2 * 1024 * 1024;
 constexpr std::uint8_t kServerDscp = 46;
 
 // How long the edge's thread waits when the queue of commands is full.
@@ -108,7 +110,8 @@ Result<TransportAddress> MediaThread::open_server_socket(Worker& worker,
   auto socket = net::UdpBatch::open(local, {.receive_buffer = kServerBuffer,
                                             .send_buffer = kServerBuffer,
                                             .share_port = shared,
-                                            .dscp = kServerDscp});
+                                            .dscp = kServerDscp,
+                                            .many_from_one = true});
   if (!socket) return tl::make_unexpected(socket.error());
   const TransportAddress bound = (*socket)->local();
   const auto added = worker.add_server_socket(media::SocketId{next_socket_++}, std::move(*socket));
@@ -144,7 +147,7 @@ Result<media::OpenedPort> MediaThread::open_port(const media::PortSpec& spec, On
 }
 
 Result<media::MediaId> MediaThread::open_flow(const media::FlowSpec& spec, OnEvent on_event) {
-  const std::size_t components = spec.components.size();
+  const std::size_t components = spec.count();
   if (components == 0 || components > media::kMaxComponents)
     return fail(Errc::BadValue, "a flow has one or two components");
   if (ends_.size() >= options_.relay.max_ends)
@@ -152,7 +155,10 @@ Result<media::MediaId> MediaThread::open_flow(const media::FlowSpec& spec, OnEve
 
   End end;
   Sockets sockets;
-  if (spec.end == media::FlowEnd::Probing) {
+  if (spec.tagged()) {
+    if (const auto taken = take_channels(spec, end); !taken)
+      return tl::make_unexpected(taken.error());
+  } else if (spec.end == media::FlowEnd::Probing) {
     if (const auto opened = open_flow_sockets(spec, sockets); !opened)
       return tl::make_unexpected(opened.error());
     end.sockets = take_socket_ids(components);
@@ -166,6 +172,54 @@ Result<media::MediaId> MediaThread::open_flow(const media::FlowSpec& spec, OnEve
   ends_.emplace(id, std::move(end));
   return id;
 }
+
+Result<media::MediaId> MediaThread::open_trunk(const media::TrunkSpec& spec, OnEvent on_event) {
+  if (ends_.size() >= options_.relay.max_ends)
+    return fail(Errc::Exhausted, "as many media ends as are allowed");
+  End end;
+  end.trunk = true;
+  Sockets sockets;
+  if (spec.end == media::FlowEnd::Probing) {
+    const IpAddress any = spec.server.ip.is_v4() ? IpAddress::any_v4() : IpAddress::any_v6();
+    // Shared: the trunk of a session that has ended may still be about to be closed.
+    auto socket = net::UdpBatch::open({.ip = any, .port = options_.trunk_port},
+                                      {.receive_buffer = kTrunkBuffer,
+                                       .send_buffer = kTrunkBuffer,
+                                       .share_port = options_.trunk_port != 0,
+                                       .dscp = spec.dscp,
+                                       .many_from_one = true});
+    if (!socket) return tl::make_unexpected(socket.error());
+    sockets.push_back(std::move(*socket));
+    end.sockets = take_socket_ids(1);
+  } else {
+    end.tokens.push_back(spec.secret.token);
+    if (!add_tokens(end.tokens)) return fail(Errc::BadValue, "a flow's token is in use");
+  }
+  end.on_event = std::make_shared<OnEvent>(std::move(on_event));
+  const media::MediaId id{next_id_++};
+  tell(AddTrunk{.id = id, .spec = spec, .ids = end.sockets, .sockets = std::move(sockets)});
+  ends_.emplace(id, std::move(end));
+  return id;
+}
+
+Result<void> MediaThread::take_channels(const media::FlowSpec& spec, End& end) {
+  const auto trunk = ends_.find(spec.trunk);
+  if (trunk == ends_.end() || !trunk->second.trunk) return fail(Errc::BadValue, "no such trunk");
+  for (const media::Channel channel : spec.channels) {
+    if (channel != media::kNoChannel && channels_.emplace(spec.trunk, channel).second) {
+      end.channels.emplace_back(spec.trunk, channel);
+      continue;
+    }
+    for (const auto& taken : end.channels) channels_.erase(taken);
+    return fail(Errc::BadValue, "a channel of this trunk is in use");
+  }
+  return {};
+}
+
+void MediaThread::install_keys(media::KeyRingId ring, const media::KeysOfConnection& keys) {
+  tell(InstallKeys{.ring = ring, .keys = keys});
+}
+void MediaThread::forget_keys(media::KeyRingId ring) { tell(ForgetKeys{.ring = ring}); }
 
 // A flow's sockets are bound to no address: when the host moves to another network, the next probe
 // leaves from the new one, and the flow heals by itself.
@@ -206,6 +260,9 @@ void MediaThread::set_remote(media::MediaId id, const media::RemoteSpec& remote)
 }
 void MediaThread::join(media::MediaId a, media::MediaId b) { tell(Join{.a = a, .b = b}); }
 void MediaThread::leave(media::MediaId id) { tell(Leave{.id = id}); }
+void MediaThread::replace(media::MediaId old, media::MediaId by, media::ReplaceStep step) {
+  tell(Replace{.old = old, .by = by, .step = step});
+}
 void MediaThread::probe(media::MediaId id) { tell(Probe{.id = id}); }
 void MediaThread::path_changed() { tell(PathChanged{}); }
 
@@ -215,6 +272,7 @@ void MediaThread::close(media::MediaId id) {
   End end = std::move(it->second);
   ends_.erase(it);
   for (const media::Token& token : end.tokens) tokens_.erase(token);
+  for (const auto& channel : end.channels) channels_.erase(channel);
   if (end.port)
     ports_.give_back(end.port->ip, end.port->port, static_cast<unsigned>(end.sockets.size()),
                      Clock::now());

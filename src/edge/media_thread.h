@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -29,7 +30,8 @@ struct MediaThreadOptions {
   // several, each has its socket, so that an answer leaves from the address it was sent to.
   std::vector<TransportAddress> server_sockets;
   bool share_server_ports = false;  // with other threads that do the same (SO_REUSEPORT)
-  media::PortRange ports;           // of open_port
+  std::uint16_t trunk_port = 0;  // from which trunks leave, so that a firewall can name it; 0: any
+  media::PortRange ports;        // of open_port
   Duration quarantine = kPortQuarantine;
   media::RelayOptions relay;
   std::size_t queued_commands = 4096;
@@ -59,9 +61,13 @@ class MediaThread final : public media::Plane {
 
   Result<media::OpenedPort> open_port(const media::PortSpec& spec, OnEvent on_event) override;
   Result<media::MediaId> open_flow(const media::FlowSpec& spec, OnEvent on_event) override;
+  Result<media::MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent on_event) override;
+  void install_keys(media::KeyRingId ring, const media::KeysOfConnection& keys) override;
+  void forget_keys(media::KeyRingId ring) override;
   void set_remote(media::MediaId id, const media::RemoteSpec& remote) override;
   void join(media::MediaId a, media::MediaId b) override;
   void leave(media::MediaId id) override;
+  void replace(media::MediaId old, media::MediaId by, media::ReplaceStep step) override;
   void probe(media::MediaId id) override;
   void close(media::MediaId id) override;
   // Of an id that is not there: no components.
@@ -80,7 +86,9 @@ class MediaThread final : public media::Plane {
   struct End {
     std::shared_ptr<OnEvent> on_event;
     std::vector<media::SocketId> sockets;
-    std::vector<media::Token> tokens;      // of an awaiting flow
+    std::vector<media::Token> tokens;  // of an awaiting flow or trunk
+    std::vector<std::pair<media::MediaId, media::Channel>> channels;  // of a tagged flow
+    bool trunk = false;
     std::optional<TransportAddress> port;  // of a port: its first
   };
   using Sockets = std::vector<std::unique_ptr<net::UdpBatch>>;
@@ -92,6 +100,7 @@ class MediaThread final : public media::Plane {
   Result<TransportAddress> open_server_socket(Worker& worker, const TransportAddress& local,
                                               bool shared);
   Result<void> open_flow_sockets(const media::FlowSpec& spec, Sockets& out);
+  Result<void> take_channels(const media::FlowSpec& spec, End& end);
   bool add_tokens(const std::vector<media::Token>& tokens);
   std::vector<media::SocketId> take_socket_ids(std::size_t many);
   void tell(MediaCommand&& command);
@@ -107,7 +116,8 @@ class MediaThread final : public media::Plane {
   std::shared_ptr<Shared> shared_;
   std::vector<TransportAddress> server_addresses_;
   std::unordered_map<media::MediaId, End> ends_;
-  std::set<media::Token> tokens_;  // of awaiting flows that are open
+  std::set<media::Token> tokens_;  // of awaiting flows and trunks that are open
+  std::set<std::pair<media::MediaId, media::Channel>> channels_;  // of tagged flows, by trunk
   std::vector<media::SocketId> free_sockets_;
   std::uint32_t next_socket_ = 1;
   std::uint64_t next_id_ = 1;

@@ -214,6 +214,103 @@ TEST_P(MediaThreadTest, RelaysBetweenPortAndFlowThroughServer) {
   EXPECT_EQ(totals->lost_messages, 0U);
 }
 
+// A sealed trunk over real sockets: many flows' packets in trains, from a fixed port, both ways.
+TEST_P(MediaThreadTest, RelaysManyFlowsOverOneTrunk) {
+  MediaThreadOptions options;
+  // A port that is free now; whoever takes it meanwhile makes the test fail, not lie.
+  options.trunk_port = (*net::UdpBatch::open({ip_, 0}, {}))->local().port;
+  const auto agent = start(options);
+  const auto server = start(server_options());
+  SystemRandom random;
+  media::TrunkSpec trunk{.secret = {.token = random.array<16>(), .key = random.array<16>()},
+                         .ring = media::KeyRingId{7},
+                         .bundle = milliseconds{2}};
+  const auto awaiting = server->open_trunk(trunk, record());
+  ASSERT_TRUE(awaiting);
+  EXPECT_EQ(server->open_trunk(trunk, nullptr).error().code, Errc::BadValue) << "the same token";
+  trunk.end = media::FlowEnd::Probing;
+  trunk.server = server->server_addresses()[0];
+  trunk.ring = media::KeyRingId{1};
+  const auto probing = agent->open_trunk(trunk, nullptr);
+  ASSERT_TRUE(probing);
+  media::KeysOfConnection keys{.connection = 3, .sends = media::Direction::AgentToServer};
+  random.fill(keys.secret);
+  agent->install_keys(media::KeyRingId{1}, keys);
+  keys.sends = media::Direction::ServerToAgent;
+  server->install_keys(media::KeyRingId{7}, keys);
+  agent->probe(*probing);
+  ASSERT_TRUE(run([&] { return happened(*awaiting, media::EventKind::FlowBound); }));
+  EXPECT_EQ(events_.front().second.source.port, options.trunk_port);
+
+  constexpr std::size_t kFlows = 8;
+  constexpr std::uint16_t kPackets = 40;
+  struct Call {
+    explicit Call(const IpAddress& ip) : terminal(ip), destination(ip) {}
+    Phone terminal, destination;
+    media::OpenedPort inside{}, outside{};
+  };
+  std::vector<std::unique_ptr<Call>> calls;
+  for (std::size_t i = 0; i < kFlows; ++i) {
+    auto call = std::make_unique<Call>(ip_);
+    call->inside = open_port(*agent, 1);
+    call->outside = open_port(*server, 1);
+    media::FlowSpec flow;
+    flow.channels = {static_cast<media::Channel>(i + 1)};
+    flow.trunk = *awaiting;
+    const auto at_server = server->open_flow(flow, nullptr);
+    flow.end = media::FlowEnd::Probing;
+    flow.trunk = *probing;
+    const auto at_agent = agent->open_flow(flow, nullptr);
+    ASSERT_TRUE(at_server && at_agent);
+    EXPECT_EQ(agent->open_flow(flow, nullptr).error().code, Errc::BadValue) << "the same channel";
+    server->join(*at_server, call->outside.id);
+    agent->join(*at_agent, call->inside.id);
+    server->set_remote(call->outside.id, remote({call->destination.address()}));
+    agent->set_remote(call->inside.id, remote({call->terminal.address()}));
+    calls.push_back(std::move(call));
+  }
+  count(*agent, *probing);
+  count(*server, *awaiting);
+  for (std::uint16_t n = 0; n < kPackets; ++n)
+    for (const auto& call : calls) {
+      call->terminal.send(call->inside.addresses[0], rtp(n));
+      call->destination.send(call->outside.addresses[0], rtp(static_cast<std::uint16_t>(500 + n)));
+    }
+  for (const auto& call : calls) {
+    ASSERT_TRUE(run([&] {
+      return call->destination.received().size() == kPackets &&
+             call->terminal.received().size() == kPackets;
+    }));
+    for (std::uint16_t n = 0; n < kPackets; ++n) {
+      EXPECT_EQ(call->destination.received()[n], rtp(n));
+      EXPECT_EQ(call->terminal.received()[n], rtp(static_cast<std::uint16_t>(500 + n)));
+    }
+  }
+  std::optional<MediaTotals> totals;
+  server->totals([&](const MediaTotals& now) { totals = now; });
+  ASSERT_TRUE(run([&] { return totals.has_value(); }));
+  EXPECT_GE(totals->relay.relayed, 2U * kFlows * kPackets);
+  EXPECT_LT(totals->relay.trunk_datagrams_sent, kFlows * kPackets / 2);
+
+  // A trunk that has been closed leaves its channels to nobody, and its port to the next.
+  agent->close(*probing);
+  media::FlowSpec orphan;
+  orphan.trunk = *probing;
+  orphan.channels = {100};
+  EXPECT_EQ(agent->open_flow(orphan, nullptr).error().code, Errc::BadValue);
+  EXPECT_TRUE(agent->open_trunk(trunk, nullptr));
+}
+
+TEST_P(MediaThreadTest, RefusesATrunkWhosePortIsTaken) {
+  const auto taken = net::UdpBatch::open({ip_, 0}, {});
+  ASSERT_TRUE(taken);
+  MediaThreadOptions options;
+  options.trunk_port = (*taken)->local().port;
+  const auto agent = start(options);
+  media::TrunkSpec trunk{.end = media::FlowEnd::Probing, .server = {ip_, 2776}};
+  EXPECT_FALSE(agent->open_trunk(trunk, nullptr));
+}
+
 // The first packet waits for the probe, and goes on when the flow is bound: nobody asked to probe.
 TEST_P(MediaThreadTest, FirstPacketOpensTheFlow) {
   const auto agent = start();

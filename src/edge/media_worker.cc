@@ -144,11 +144,25 @@ void MediaThread::Worker::on(AddFlow& command) {
   static_cast<void>(relay_.add_flow(command.id, command.spec, command.ids));
 }
 
+void MediaThread::Worker::on(AddTrunk& command) {
+  for (std::size_t i = 0; i < command.ids.size(); ++i)
+    add_socket(command.ids[i], std::move(command.sockets[i]));
+  static_cast<void>(relay_.add_trunk(command.id, command.spec, command.ids));
+}
+
+void MediaThread::Worker::on(InstallKeys& command) {
+  relay_.install_keys(command.ring, command.keys, Clock::now());
+}
+void MediaThread::Worker::on(ForgetKeys& command) { relay_.forget_keys(command.ring); }
+
 void MediaThread::Worker::on(SetRemote& command) {
   relay_.set_remote(command.id, command.remote, Clock::now());
 }
 void MediaThread::Worker::on(Join& command) { relay_.join(command.a, command.b); }
 void MediaThread::Worker::on(Leave& command) { relay_.leave(command.id); }
+void MediaThread::Worker::on(Replace& command) {
+  relay_.replace(command.old, command.by, command.step);
+}
 void MediaThread::Worker::on(Probe& command) { relay_.probe(command.id, Clock::now()); }
 void MediaThread::Worker::on(PathChanged& /*command*/) { relay_.path_changed(Clock::now()); }
 
@@ -168,6 +182,7 @@ void MediaThread::Worker::on(CountTotals& command) {
                      .udp = room_.counts(),
                      .missed = 0,
                      .ends = relay_.ends(),
+                     .trunks = relay_.trunks(),
                      .offloaded = relay_.offloaded(),
                      .lost_messages = lost_messages_};
   for (const media::SocketId id : server_sockets_) totals.missed += sockets_[id.value]->missed();

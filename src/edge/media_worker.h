@@ -80,9 +80,13 @@ class MediaThread::Worker final : public media::Sender {
   void on(Stop& command);
   void on(AddPort& command);
   void on(AddFlow& command);
+  void on(AddTrunk& command);
+  void on(InstallKeys& command);
+  void on(ForgetKeys& command);
   void on(SetRemote& command);
   void on(Join& command);
   void on(Leave& command);
+  void on(Replace& command);
   void on(Probe& command);
   void on(Close& command);
   void on(Count& command);

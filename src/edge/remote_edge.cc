@@ -104,11 +104,18 @@ void RemoteEdge::open_flow(MediaId id, const media::FlowSpec& spec) {
   media_.insert(id);
   session_.send(control::encode_open_flow(id, spec));
 }
+void RemoteEdge::open_trunk(MediaId id, const media::TrunkSpec& spec) {
+  media_.insert(id);
+  session_.send(control::encode_open_trunk(id, spec));
+}
 void RemoteEdge::set_remote(MediaId id, const media::RemoteSpec& remote) {
   session_.send(control::encode_set_remote(id, remote));
 }
 void RemoteEdge::join(MediaId a, MediaId b) { session_.send(control::encode_join(a, b)); }
 void RemoteEdge::leave(MediaId id) { session_.send(control::encode_leave(id)); }
+void RemoteEdge::replace(MediaId old, MediaId by, media::ReplaceStep step) {
+  session_.send(control::encode_replace(old, by, step));
+}
 void RemoteEdge::probe(MediaId id) { session_.send(control::encode_probe(id)); }
 void RemoteEdge::close(MediaId id) {
   media_.erase(id);

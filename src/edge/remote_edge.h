@@ -36,9 +36,11 @@ class RemoteEdge final : public Edge, public control::Part {
   void find_local_address(QueryId, const IpAddress& toward) override;
   void open_port(MediaId, const media::PortSpec& spec) override;
   void open_flow(MediaId, const media::FlowSpec& spec) override;
+  void open_trunk(MediaId, const media::TrunkSpec& spec) override;
   void set_remote(MediaId, const media::RemoteSpec& remote) override;
   void join(MediaId, MediaId) override;
   void leave(MediaId) override;
+  void replace(MediaId old, MediaId by, media::ReplaceStep step) override;
   void probe(MediaId) override;
   void close(MediaId) override;
   void count(QueryId, MediaId) override;

@@ -31,6 +31,7 @@ class RecordingEdge final : public Edge {
   std::vector<std::pair<Addresses, std::string>> datagrams;
   std::map<std::uint64_t, media::PortSpec> ports;
   std::map<std::uint64_t, media::FlowSpec> flows;
+  std::map<std::uint64_t, media::TrunkSpec> trunks;
   std::map<std::uint64_t, media::RemoteSpec> remotes;
   std::vector<std::string> told;
 
@@ -60,6 +61,11 @@ class RecordingEdge final : public Edge {
   }
   void open_port(MediaId id, const media::PortSpec& spec) override { ports[id.value] = spec; }
   void open_flow(MediaId id, const media::FlowSpec& spec) override { flows[id.value] = spec; }
+  void open_trunk(MediaId id, const media::TrunkSpec& spec) override { trunks[id.value] = spec; }
+  void replace(MediaId old, MediaId by, media::ReplaceStep step) override {
+    say((step == media::ReplaceStep::Send ? "send by " : "receive by ") + std::to_string(by.value),
+        old.value);
+  }
   void set_remote(MediaId id, const media::RemoteSpec& remote) override {
     remotes[id.value] = remote;
   }
@@ -210,6 +216,19 @@ TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
                        .server = {at("192.0.2.1:2776"), at("192.0.2.1:2777")},
                        .keepalive = seconds{7}};
   remote_.open_flow(MediaId{4}, flow);
+  remote_.open_trunk(MediaId{8}, {.end = media::FlowEnd::Probing,
+                                  .secret = {.token = {7}, .key = {8}},
+                                  .server = at("192.0.2.1:2776"),
+                                  .dscp = 40,
+                                  .keepalive = seconds{9},
+                                  .sealed = false,
+                                  .compress = true,
+                                  .bundle = milliseconds{2}});
+  remote_.open_flow(
+      MediaId{9},
+      {.end = media::FlowEnd::Probing, .dscp = 34, .trunk = MediaId{8}, .channels = {1, 65535}});
+  remote_.replace(MediaId{4}, MediaId{9}, media::ReplaceStep::Receive);
+  remote_.replace(MediaId{4}, MediaId{9}, media::ReplaceStep::Send);
   remote_.set_remote(
       MediaId{3},
       {.addresses = {at("10.1.1.2:4000")}, .accept = media::Accept::FirstPlausible, .rtp = false});
@@ -225,9 +244,23 @@ TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
   remote_.close(MediaId{3});
   remote_.close(ListenerId{1});
   EXPECT_THAT(edge_told(),
-              ElementsAre("start_tls x server 2", "dscp 26 2", "resolve _sip._udp.example.net 1 5",
-                          "local 192.0.2.7 6", "join 4 3", "leave 3", "probe 4", "count 7 3",
-                          "close media 3", "close listener 1"));
+              ElementsAre("receive by 9 4", "send by 9 4", "start_tls x server 2", "dscp 26 2",
+                          "resolve _sip._udp.example.net 1 5", "local 192.0.2.7 6", "join 4 3",
+                          "leave 3", "probe 4", "count 7 3", "close media 3", "close listener 1"));
+  const media::TrunkSpec& trunk = edge_.trunks.at(8);
+  EXPECT_EQ(trunk.end, media::FlowEnd::Probing);
+  EXPECT_EQ(trunk.secret.token[0], 7);
+  EXPECT_EQ(trunk.secret.key[0], 8);
+  EXPECT_EQ(trunk.server, at("192.0.2.1:2776"));
+  EXPECT_EQ(trunk.dscp, 40);
+  EXPECT_EQ(trunk.keepalive, seconds{9});
+  EXPECT_FALSE(trunk.sealed);
+  EXPECT_TRUE(trunk.compress);
+  EXPECT_EQ(trunk.bundle, milliseconds{2});
+  const media::FlowSpec& tagged = edge_.flows.at(9);
+  EXPECT_EQ(tagged.trunk, MediaId{8});
+  EXPECT_THAT(tagged.channels, ElementsAre(1, 65535));
+  EXPECT_EQ(tagged.dscp, 34);
   const ListenSpec& listen = edge_.listens.at(1);
   EXPECT_EQ(listen.transport, Transport::Tls);
   EXPECT_EQ(listen.tls->certificate, "phones");

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <array>
-#include <cassert>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/time.h"
@@ -40,6 +40,22 @@ class Bundle {
     return record.subspan(kRecordHeader);
   }
 
+  // The same for a compressed packet, in the shortest form that its place allows. It fits if a
+  // record with a body of kCompressedHead octets more does.
+  MutableBytes append_compressed(std::uint16_t head, Channel channel, std::size_t payload) {
+    constexpr std::uint16_t kMarker = 1U << 10U;
+    const bool is_short = last_compressed_ == payload && (head & kMarker) == 0;
+    const MutableBytes body =
+        append(Form::Compressed, channel, payload + (is_short ? 0 : kCompressedHead));
+    const MutableBytes at = is_short ? MutableBytes{body.data() - kRecordHeader, 2} : body.first(2);
+    const auto value = static_cast<std::uint16_t>(
+        is_short ? 0x8000U | (head >> 1U & 0x7c00U) | (head & 0x03ffU) : head);
+    at[0] = static_cast<std::uint8_t>(value >> 8U);
+    at[1] = static_cast<std::uint8_t>(value);
+    last_compressed_ = payload;
+    return is_short ? body : body.subspan(kCompressedHead);
+  }
+
   struct Payload {
     Channel channel = kNoChannel;
     MutableBytes octets{};  // kSealedHeader octets are writable before it, kSealTag behind
@@ -53,6 +69,7 @@ class Bundle {
   void clear() {
     used_ = 0;
     records_ = 0;
+    last_compressed_.reset();
   }
 
   std::uint8_t dscp = 0;  // of every packet in it
@@ -64,6 +81,7 @@ class Bundle {
   std::array<std::uint8_t, kRecordHeader + kLongestDatagram + kSealTag> room_{};
   std::size_t used_ = 0;
   std::size_t records_ = 0;
+  std::optional<std::size_t> last_compressed_;  // octets of its payload
   Form first_form_ = Form::Packet;
   Channel first_channel_ = kNoChannel;
 };

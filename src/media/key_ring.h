@@ -11,14 +11,10 @@
 #include <memory>
 #include <optional>
 
-#include "base/ids.h"
 #include "base/time.h"
 #include "media/seal.h"
 
 namespace sallyport::media {
-
-// A server has a ring for each agent, numbered like the agent; an agent has one.
-using KeyRingId = Id<struct KeyRingTag>;
 
 struct KeysOfConnection {
   MediaSecret secret{};

@@ -6,11 +6,16 @@
 // flow comes from. An end has one component (a single port) or two: RTP first, then RTCP; each
 // component of a flow is bound by its own probe, since outside a NAT n+1 is not promised (RFC 4787
 // REQ-4).
+//
+// In the bound carriage a flow has a socket at the agent for each component. In the tagged one it
+// rides on a *trunk*, with others: a trunk is opened and bound as a flow with one component is, and
+// each component of a tagged flow has a channel in it.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -20,10 +25,20 @@
 namespace sallyport::media {
 
 using MediaId = Id<struct MediaTag>;
+// Whose keys seal a trunk: a server has a ring for each agent, numbered like it; an agent has one.
+using KeyRingId = Id<struct KeyRingTag>;
+using Channel = std::uint16_t;                 // unique in a trunk
+constexpr Channel kNoChannel = 0;              // no flow's
 using Token = std::array<std::uint8_t, 16>;    // unguessable; says which flow a probe is for
 using FlowKey = std::array<std::uint8_t, 16>;  // authenticates the flow's probes and confirmations
 
 constexpr unsigned kMaxComponents = 2;
+
+// How a flow travels between an agent and its server.
+enum class Carriage : std::uint8_t { Bound, Tagged };
+constexpr std::string_view name(Carriage carriage) {
+  return carriage == Carriage::Tagged ? "tagged" : "bound";
+}
 
 struct PortSpec {
   unsigned components = 2;         // 2: an even/odd pair (RFC 3550 section 11); 1: a single port
@@ -46,7 +61,30 @@ struct FlowSpec {
   std::vector<TransportAddress> server;
   std::uint8_t dscp = 46;
   Duration keepalive = std::chrono::seconds{10};  // probe again when idle for so long
+  // Tagged carriage: the trunk that it rides on, and a channel for each component; then it has
+  // neither components nor server nor keepalive of its own.
+  MediaId trunk;
+  std::vector<Channel> channels;
+
+  bool tagged() const { return static_cast<bool>(trunk); }
+  std::size_t count() const { return tagged() ? channels.size() : components.size(); }
 };
+
+struct TrunkSpec {
+  FlowEnd end = FlowEnd::Awaiting;
+  FlowComponent secret;
+  TransportAddress server;  // probing end: where the probes go
+  std::uint8_t dscp = 46;   // of probes; packets have that of their flow
+  Duration keepalive = std::chrono::seconds{10};
+  bool sealed = true;
+  KeyRingId ring;         // of a sealed one
+  bool compress = false;  // RTP headers, in what this end sends
+  Duration bundle{};      // what leaves within so long travels together; 0: nothing waits
+};
+
+// How one flow takes another's place during a call, in two steps, so that nothing is lost on the
+// way: first both edges take what arrives on the new one, then they send on it.
+enum class ReplaceStep : std::uint8_t { Receive, Send };
 
 // From where a port's media is accepted. The first packet of a plausible source may lock a port
 // whose owner is known to be behind a NAT; only new signalling opens it again.

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "media/test_call.h"
+#include "media/test_tagged_call.h"
 
 namespace sallyport::media {
 namespace {
@@ -293,6 +294,82 @@ TEST(Offload, OffersAreSpreadOverTime) {
   world.run_for(milliseconds{1});
   all_send(1);
   EXPECT_EQ(path.offers, kCalls);
+}
+
+// ---- The tagged carriage ----
+
+// Alice, behind an agent, bound or tagged, and Bob in the public network: both ends have fast
+// paths.
+struct TaggedCall {
+  TaggedCall(bool sealed, bool begins_tagged)
+      : agent(world, server, 1, {.sealed = sealed, .fast_path = &at_agent}),
+        alice(agent, 3, begins_tagged) {
+    server.serve(agent.x());
+    const std::array<SocketId, 1> outside{server.open(port)};
+    EXPECT_TRUE(server.relay.add_port(MediaId{2}, outside, 46));
+    server.relay.set_remote(MediaId{2}, {{bob.address}}, world.now);
+    server.relay.join(MediaId{3}, MediaId{2});
+    talk();
+  }
+  ~TaggedCall() { server.expect_balance(); }
+  void talk() {
+    constexpr std::uint32_t kEnough = 2 * Offload::kFirstPackets;
+    alice.rtp_terminal.talk(alice.rtp_port, said, kEnough);
+    bob.talk(port, 1000 + said, kEnough);
+    said += kEnough;
+    world.run_for(milliseconds{20} * kEnough + milliseconds{50});
+  }
+  void replace(MediaId by, MediaId by_at_agent, ReplaceStep step) {
+    server.relay.replace(MediaId{3}, by, step);
+    agent.host.relay.replace(alice.flow, by_at_agent, step);
+  }
+
+  FakePath at_agent, at_server;
+  World world;
+  Host server{world, {.fast_path = &at_server}};
+  test::TaggedAgent agent;
+  test::TaggedLeg alice;
+  TransportAddress port = at("198.51.100.1:30000");
+  Terminal bob{world, at("192.0.2.9:7000")};
+  std::uint32_t said = 0;
+};
+
+TEST(Offload, WhatIsTaggedIsNeverOffered) {
+  for (const bool sealed : {true, false}) {
+    TaggedCall it{sealed, true};
+    EXPECT_EQ(it.bob.heard.size(), it.said);
+    EXPECT_EQ(it.at_agent.offers + it.at_server.offers, 0U);
+  }
+}
+
+TEST(Offload, AChangeOfCarriageTakesBackFirst) {
+  TaggedCall it{true, false};
+  ASSERT_EQ(it.at_agent.rules.size(), 2U);
+  ASSERT_EQ(it.at_server.rules.size(), 2U);
+  const MediaId tagged{4};
+  const MediaId tagged_at_agent = it.alice.open_flow(tagged, true);
+  it.replace(tagged, tagged_at_agent, ReplaceStep::Receive);
+  EXPECT_EQ(it.at_agent.rules.size() + it.at_server.rules.size(), 0U);
+  it.talk();
+  EXPECT_EQ(it.at_server.rules.size(), 2U) << "the old flow still carries the call";
+  it.replace(tagged, tagged_at_agent, ReplaceStep::Send);
+  EXPECT_EQ(it.at_agent.rules.size() + it.at_server.rules.size(), 0U);
+  it.talk();
+  EXPECT_EQ(it.at_agent.rules.size() + it.at_server.rules.size(), 0U);
+  EXPECT_EQ(it.bob.heard.size(), it.said);
+  EXPECT_EQ(it.alice.rtp_terminal.heard.size(), it.said);
+}
+
+TEST(Offload, ACallThatIsBoundAgainIsOfferedAgain) {
+  TaggedCall it{true, true};
+  const MediaId bound{4};
+  const MediaId bound_at_agent = it.alice.open_flow(bound, false);
+  it.agent.host.relay.probe(bound_at_agent, it.world.now);
+  it.replace(bound, bound_at_agent, ReplaceStep::Receive);
+  it.replace(bound, bound_at_agent, ReplaceStep::Send);
+  it.talk();
+  EXPECT_EQ(it.at_agent.rules.size(), 2U);
+  EXPECT_EQ(it.at_server.rules.size(), 2U);
 }
 
 // ---- Time ----

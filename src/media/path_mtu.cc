@@ -26,7 +26,8 @@ bool PathMtu::on_sent(std::size_t size, TimePoint now) {
   return true;
 }
 
-void PathMtu::reset() {
+void PathMtu::reset(bool v6) {
+  v6_ = v6;
   size_ = base();
   trying_ = 0;
   tries_ = 0;

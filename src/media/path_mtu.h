@@ -31,7 +31,7 @@ class PathMtu {
   // now.
   bool on_sent(std::size_t size, TimePoint now);
   // The path is another one (perhaps): begins anew.
-  void reset();
+  void reset(bool v6);
 
   struct Probe {
     std::uint32_t number = 0;

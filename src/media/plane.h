@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "media/key_ring.h"
 #include "media/media.h"
 
 namespace sallyport::media {
@@ -37,11 +38,19 @@ class Plane {
   // Exhausted when the range has no free port (or pair) on that address; System when the address is
   // not this host's.
   virtual Result<OpenedPort> open_port(const PortSpec& spec, OnEvent on_event) = 0;
-  // Exhausted, or BadValue when an awaiting flow's token is already in use.
+  // Exhausted, or BadValue when an awaiting flow's token is already in use, or a tagged one's trunk
+  // is not there or its channel in use.
   virtual Result<MediaId> open_flow(const FlowSpec& spec, OnEvent on_event) = 0;
+  // Errors as open_flow's; System when the fixed port for trunks is not to be had.
+  virtual Result<MediaId> open_trunk(const TrunkSpec& spec, OnEvent on_event) = 0;
+  // The keys of one more TLS connection of that agent's multiplex (or of this agent's). They come
+  // from the session, and are nobody else's business.
+  virtual void install_keys(KeyRingId, const KeysOfConnection& keys) = 0;
+  virtual void forget_keys(KeyRingId) = 0;
   virtual void set_remote(MediaId, const RemoteSpec& remote) = 0;
   virtual void join(MediaId, MediaId) = 0;
   virtual void leave(MediaId) = 0;
+  virtual void replace(MediaId old, MediaId by, ReplaceStep step) = 0;  // media/relay.h
   virtual void probe(MediaId) = 0;
   virtual void close(MediaId) = 0;  // no event of that id comes after this returns
   virtual void count(MediaId, OnCounts on_counts) = 0;

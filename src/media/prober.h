@@ -35,6 +35,11 @@ class Prober {
   // deadline() may now be sooner than it was.
   bool on_local_packet(TimePoint now);
   bool on_received(TimePoint now);
+  // Nothing is to be received any more, so silence means nothing.
+  void expect_nothing() {
+    steady_ = 0;
+    silences_ = 0;
+  }
 
   enum class Outcome : std::uint8_t {
     BadTag,

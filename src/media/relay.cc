@@ -1,6 +1,7 @@
 #include "media/relay.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "media/carriage_bound.h"
 #include "media/datagram_type.h"
@@ -12,11 +13,6 @@ static_assert(BoundCarriage::kOverhead <= kHeadroom);
 
 // path_changed: so many flows are probed in a millisecond, not all of an agent's at once.
 constexpr std::size_t kProbesPerMillisecond = 32;
-
-// One number for a component of an end.
-constexpr std::uint32_t place_of(std::uint32_t end, std::uint8_t component) {
-  return end * kMaxComponents + component;
-}
 
 }  // namespace
 
@@ -50,6 +46,14 @@ std::string_view name(Drop drop) {
       return "held_too_long";
     case Drop::NoRoom:
       return "no_room";
+    case Drop::Unsealed:
+      return "unsealed";
+    case Drop::UnknownEpoch:
+      return "unknown_epoch";
+    case Drop::UnknownChannel:
+      return "unknown_channel";
+    case Drop::NoReference:
+      return "no_reference";
   }
   return "unknown";
 }
@@ -60,7 +64,9 @@ Relay::Relay(const RelayOptions& options, Random& random, OnEvent on_event)
       flows_(random),
       holding_(options.holding_slots),
       pleases_(options.pleases_per_second),
-      offload_(options.fast_path) {}
+      offload_(options.fast_path),
+      channels_(random.u64()),
+      reassembly_(kHeadroom) {}
 
 // ---- Commands ----
 
@@ -97,11 +103,21 @@ Result<void> Relay::add_port(MediaId id, std::span<const SocketId> sockets, std:
 
 Result<void> Relay::add_flow(MediaId id, const FlowSpec& spec, std::span<const SocketId> sockets) {
   const bool probing = spec.end == FlowEnd::Probing;
-  const std::size_t count = spec.components.size();
-  if (sockets.size() != (probing ? count : 0) || (probing && spec.server.size() != count))
+  const std::size_t count = spec.count();
+  const std::size_t own_sockets = probing && !spec.tagged() ? count : 0;
+  if (sockets.size() != own_sockets || (own_sockets != 0 && spec.server.size() != count))
     return fail(Errc::BadValue, "a socket and a server address for each component");
   const auto end = new_end(id, count, sockets, spec.dscp);
   if (!end) return tl::make_unexpected(end.error());
+  if (spec.tagged()) {
+    const auto places = add_tagged(*end, spec);
+    if (!places) {
+      free_end(*end);
+      return tl::make_unexpected(places.error());
+    }
+    ends_[*end].kind = *places;
+    return {};
+  }
   if (!probing) {
     const auto places = add_awaiting(*end, spec);
     if (!places) {
@@ -197,6 +213,7 @@ void Relay::set_remote(MediaId id, const RemoteSpec& remote, TimePoint now) {
       ProbingComponent& flow = probing->at(i);
       if (flow.server == remote.addresses[i]) continue;
       flow.server = remote.addresses[i];
+      path_is_new(found, !flow.server.ip.is_v4());
       if (!flow.prober.started()) continue;
       flow.prober.start(now);
       rearm(found, static_cast<std::uint8_t>(i));
@@ -212,18 +229,45 @@ void Relay::join(MediaId a, MediaId b) {
   leave(b);
   ends_[first].joined = second;
   ends_[second].joined = first;
-  for (std::uint8_t i = 0; i < kMaxComponents; ++i) {
-    offload_.begin(place_of(first, i));
-    offload_.begin(place_of(second, i));
-  }
+  begin_offload(first);
+  begin_offload(second);
 }
 
 void Relay::leave(MediaId id) {
   const std::uint32_t end = find(id);
-  if (end == kNone || ends_[end].joined == kNone) return;
+  if (end == kNone) return;
   take_back(end);
-  ends_[ends_[end].joined].joined = kNone;
-  ends_[end].joined = kNone;
+  const auto forget_other = [this](std::uint32_t of) {
+    if (const std::uint32_t other = std::exchange(ends_[of].also_from, kNone); other != kNone)
+      ends_[other].joined = kNone;
+  };
+  forget_other(end);
+  const std::uint32_t joined = std::exchange(ends_[end].joined, kNone);
+  if (joined == kNone) return;
+  if (ends_[joined].also_from == end) {  // one way only: the two that are joined stay so
+    ends_[joined].also_from = kNone;
+    return;
+  }
+  ends_[joined].joined = kNone;
+  forget_other(joined);
+}
+
+void Relay::replace(MediaId old, MediaId by, ReplaceStep step) {
+  const std::uint32_t before = find(old);
+  const std::uint32_t after = find(by);
+  if (before == kNone || after == kNone || before == after) return;
+  const std::uint32_t partner = ends_[before].joined;
+  if (partner == kNone || partner == after || ends_[partner].joined != before) return;
+  leave(by);
+  take_back(partner);
+  if (const std::uint32_t other = ends_[partner].also_from; other != kNone) leave(ends_[other].id);
+  ends_[after].joined = partner;
+  ends_[partner].also_from = after;
+  begin_offload(after);
+  if (step == ReplaceStep::Receive) return;
+  ends_[partner].joined = after;
+  ends_[partner].also_from = before;
+  begin_offload(partner);
 }
 
 void Relay::probe(MediaId id, TimePoint now) {
@@ -246,6 +290,7 @@ void Relay::path_changed(TimePoint now) {
     for (std::uint8_t i = 0; i < ends_[end].components; ++i) {
       Prober& prober = probing->at(i).prober;
       if (!prober.started()) continue;
+      path_is_new(end, !probing->at(i).server.ip.is_v4());
       prober.start(now + milliseconds{started++ / kProbesPerMillisecond});
       rearm(end, i);
     }
@@ -257,7 +302,8 @@ void Relay::close(MediaId id) {
   if (end == kNone) return;
   leave(id);
   const std::uint8_t count = ends_[end].components;
-  for (std::uint8_t i = 0; i < count; ++i) deadlines_.disarm(place_of(end, i));
+  for (std::uint8_t i = 0; i < kMaxComponents; ++i) deadlines_.disarm(place_of(end, i));
+  if (ends_[end].trunk != kNone) remove_trunk(ends_[end].trunk);
   if (auto* port = std::get_if<PortComponents>(&ends_[end].kind)) {
     for (std::uint8_t i = 0; i < count; ++i) forget_socket(port->at(i).socket());
   } else if (auto* probing = std::get_if<ProbingComponents>(&ends_[end].kind)) {
@@ -265,12 +311,13 @@ void Relay::close(MediaId id) {
       drop_waiting(probing->at(i).waiting);
       forget_socket(probing->at(i).socket);
     }
-  } else {
+  } else if (const auto* awaiting = std::get_if<AwaitingPlaces>(&ends_[end].kind)) {
     for (std::uint8_t i = 0; i < count; ++i) {
-      const FlowTable::Place place = std::get<AwaitingPlaces>(ends_[end].kind).at(i);
-      drop_waiting(flows_[place].waiting);
-      flows_.remove(place);
+      drop_waiting(flows_[awaiting->at(i)].waiting);
+      flows_.remove(awaiting->at(i));
     }
+  } else {
+    remove_tagged(std::get<TaggedPlaces>(ends_[end].kind), count);
   }
   free_end(end);
 }
@@ -284,11 +331,9 @@ std::optional<Counts> Relay::count(MediaId id, TimePoint now) {
   Counts out;
   for (std::uint8_t i = 0; i < end.components; ++i) {
     read_back(found, i);
-    if (end.joined != kNone) read_back(end.joined, i);
-    std::optional<Duration> round_trip;
-    if (const auto* probing = std::get_if<ProbingComponents>(&end.kind))
-      round_trip = probing->at(i).prober.round_trip();
-    out.components.push_back(meter_of(end, i).read(now, round_trip));
+    for (const std::uint32_t other : {end.joined, end.also_from})
+      if (other != kNone) read_back(other, i);
+    out.components.push_back(meter_of(end, i).read(now, round_trip(end, i)));
   }
   return out;
 }
@@ -297,7 +342,20 @@ Meter& Relay::meter_of(End& end, std::uint8_t component) {
   if (auto* port = std::get_if<PortComponents>(&end.kind)) return port->at(component).meter;
   if (auto* probing = std::get_if<ProbingComponents>(&end.kind))
     return probing->at(component).meter;
-  return flows_[std::get<AwaitingPlaces>(end.kind).at(component)].meter;
+  if (const auto* awaiting = std::get_if<AwaitingPlaces>(&end.kind))
+    return flows_[awaiting->at(component)].meter;
+  return channels_[std::get<TaggedPlaces>(end.kind).channels.at(component)].meter;
+}
+
+// A trunk's is that of all that rides on it.
+std::optional<Duration> Relay::round_trip(const End& end, std::uint8_t component) const {
+  if (const auto* probing = std::get_if<ProbingComponents>(&end.kind))
+    return probing->at(component).prober.round_trip();
+  const auto* tagged = std::get_if<TaggedPlaces>(&end.kind);
+  if (tagged == nullptr) return std::nullopt;
+  const std::uint32_t trunk = channels_[tagged->channels.at(component)].trunk;
+  if (trunk == TaggedComponent::kNoTrunk) return std::nullopt;
+  return round_trip(ends_[trunks_[trunk]->end], 0);
 }
 
 // ---- The packet path: in ----
@@ -325,12 +383,16 @@ void Relay::on_server_datagram(SocketId socket, const TransportAddress& source,
                                MutableBytes datagram, Turn& turn) {
   const auto type = static_cast<DatagramType>(datagram.front());
   if (type == DatagramType::Probe) return on_probe(socket, source, datagram, turn);
-  if (is_ours(datagram.front()) && type != DatagramType::Tagged) return drop(Drop::Unsupported);
+  const bool sealed = is_sealed(datagram.front());
+  if (is_ours(datagram.front()) && type != DatagramType::Tagged && !sealed)
+    return drop(Drop::Unsupported);
   const FlowTable::Place place = flows_.find(socket, source);
   if (place == PlaceIndex::kNone) return on_unknown_source(socket, source, datagram, turn);
+  AwaitingComponent& flow = flows_[place];
+  if (ends_[flow.end].trunk != kNone) return on_trunk_datagram(flow.end, datagram, turn);
+  if (sealed) return drop(Drop::Unsupported);
   const auto inner = BoundCarriage::unwrap(datagram);
   if (!inner) return drop(inner.error());
-  AwaitingComponent& flow = flows_[place];
   flow.meter.in(*inner, turn.now);
   forward(flow.end, flow.component, *inner, turn);
 }
@@ -357,6 +419,7 @@ void Relay::on_probe(SocketId socket, const TransportAddress& source, Bytes data
       tell(flow.end,
            done.outcome == FlowTable::Outcome::Bound ? EventKind::FlowBound : EventKind::FlowMoved,
            flow.component, source);
+      path_is_new(flow.end, !source.ip.is_v4());
       break;
     case FlowTable::Outcome::Confirmed:
     case FlowTable::Outcome::Challenged:
@@ -413,6 +476,7 @@ void Relay::on_probing_datagram(const SocketUse& use, const TransportAddress& so
   const auto type = static_cast<DatagramType>(datagram.front());
   if (type == DatagramType::Confirmation) return on_confirmation(use, datagram, turn);
   if (type == DatagramType::ProbePlease) return on_probe_please(use, datagram, turn);
+  if (ends_[use.end].trunk != kNone) return on_trunk_datagram(use.end, datagram, turn);
   if (is_ours(datagram.front()) && type != DatagramType::Tagged) return drop(Drop::Unsupported);
   const auto inner = BoundCarriage::unwrap(datagram);
   if (!inner) return drop(inner.error());
@@ -435,7 +499,7 @@ void Relay::on_confirmation(const SocketUse& use, Bytes datagram, Turn& turn) {
       return drop(Drop::Replayed);
     case Prober::Outcome::Confirmed:
       tell(use.end, EventKind::FlowBound, use.component, flow.server);
-      let_go(flow, end.dscp, turn);
+      let_go(use.end, flow, turn);
       break;
     case Prober::Outcome::Reconfirmed:
     case Prober::Outcome::Challenged:
@@ -466,6 +530,8 @@ void Relay::forward(std::uint32_t end, std::uint8_t component, MutableBytes data
     return send_from_port(to, component, datagram, turn);
   if (std::holds_alternative<AwaitingPlaces>(to.kind))
     return send_on_awaiting(to, component, datagram, turn);
+  if (std::holds_alternative<TaggedPlaces>(to.kind))
+    return send_on_tagged(to, component, datagram, turn);
   send_on_probing(joined, component, datagram, turn);
 }
 
@@ -474,7 +540,13 @@ void Relay::send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn
   if (port.target().port == 0) return drop(Drop::NoRemote);
   port.meter.out(datagram.size());
   ++totals_.relayed;
-  turn.sender.send(port.socket(), port.target(), to.dscp, datagram);
+  send(port.socket(), port.target(), to.dscp, datagram, turn);
+}
+
+void Relay::send(SocketId from, const TransportAddress& to, std::uint8_t dscp, Bytes datagram,
+                 Turn& turn) {
+  if (turn.transient) return turn.sender.send_copy(from, to, dscp, datagram);
+  turn.sender.send(from, to, dscp, datagram);
 }
 
 void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datagram, Turn& turn) {
@@ -483,11 +555,16 @@ void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datag
   if (flow.bound()) {
     flow.meter.out(datagram.size());
     ++totals_.relayed;
-    return turn.sender.send(flow.socket, flow.source, to.dscp, wrapped);
+    return send(flow.socket, flow.source, to.dscp, wrapped, turn);
   }
+  wait_for_probe(flow.end, component, flow, wrapped, turn);
+}
+
+void Relay::wait_for_probe(std::uint32_t end, std::uint8_t component, AwaitingComponent& flow,
+                           Bytes wrapped, Turn& turn) {
   if (!flow.asked_probe) {
     flow.asked_probe = true;
-    tell(flow.end, EventKind::WantsProbe, component);
+    tell(end, EventKind::WantsProbe, component);
   }
   // The newest are worth most: they are what a listener hears next.
   if (flow.waiting.count == kMostWaiting) {
@@ -497,8 +574,7 @@ void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datag
   }
   if (!holding_.hold(flow.waiting, wrapped, turn.now)) return drop(Drop::NoRoom);
   ++totals_.waiting;
-  if (flow.waiting.count == 1)
-    deadlines_.arm(place_of(flow.end, component), turn.now + kLongestWait);
+  if (flow.waiting.count == 1) deadlines_.arm(place_of(end, component), turn.now + kLongestWait);
 }
 
 void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBytes datagram,
@@ -508,39 +584,52 @@ void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBy
   // The probe goes ahead of the packet.
   if (flow.prober.on_local_packet(turn.now)) on_probing_time(end, component, turn);
   const MutableBytes wrapped = BoundCarriage::wrap(datagram);
-  if (!flow.prober.was_confirmed() && !flow.waited_enough) {
-    if (holding_.hold(flow.waiting, wrapped, turn.now)) {
-      ++totals_.waiting;
-      if (flow.waiting.count == 1) rearm(end, component);
-      return;
-    }
-    let_go(flow, to.dscp, turn);  // no more room to wait: this one goes too, in its turn
-    flow.waited_enough = true;
-  }
+  if (wait_for_confirmation(end, component, flow, wrapped, turn)) return;
   flow.meter.out(datagram.size());
   ++totals_.relayed;
-  turn.sender.send(flow.socket, flow.server, to.dscp, wrapped);
+  send(flow.socket, flow.server, to.dscp, wrapped, turn);
 }
 
-void Relay::let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn) {
-  while (!flow.waiting.empty()) {
+bool Relay::wait_for_confirmation(std::uint32_t end, std::uint8_t component, ProbingComponent& flow,
+                                  Bytes wrapped, Turn& turn) {
+  if (flow.prober.was_confirmed() || flow.waited_enough) return false;
+  if (holding_.hold(flow.waiting, wrapped, turn.now)) {
+    ++totals_.waiting;
+    if (flow.waiting.count == 1) rearm(end, component);
+    return true;
+  }
+  let_go(end, flow, turn);  // no more room to wait: this one goes too, in its turn
+  flow.waited_enough = true;
+  return false;
+}
+
+void Relay::let_go(std::uint32_t end, ProbingComponent& flow, Turn& turn) {
+  const End& from = ends_[end];
+  for (; !flow.waiting.empty(); holding_.drop_oldest(flow.waiting)) {
     const Bytes packet = holding_.oldest(flow.waiting);
-    flow.meter.out(BoundCarriage::inner_size(packet));
     --totals_.waiting;
+    if (from.trunk != kNone) {
+      put_waiting(from.trunk, packet, turn);
+      continue;
+    }
+    flow.meter.out(BoundCarriage::inner_size(packet));
     ++totals_.relayed;
-    turn.sender.send_copy(flow.socket, flow.server, dscp, packet);
-    holding_.drop_oldest(flow.waiting);
+    turn.sender.send_copy(flow.socket, flow.server, from.dscp, packet);
   }
 }
 
 void Relay::let_go(AwaitingComponent& flow, Turn& turn) {
-  while (!flow.waiting.empty()) {
+  const End& from = ends_[flow.end];
+  for (; !flow.waiting.empty(); holding_.drop_oldest(flow.waiting)) {
     const Bytes packet = holding_.oldest(flow.waiting);
-    flow.meter.out(BoundCarriage::inner_size(packet));
     --totals_.waiting;
+    if (from.trunk != kNone) {
+      put_waiting(from.trunk, packet, turn);
+      continue;
+    }
+    flow.meter.out(BoundCarriage::inner_size(packet));
     ++totals_.relayed;
-    turn.sender.send_copy(flow.socket, flow.source, ends_[flow.end].dscp, packet);
-    holding_.drop_oldest(flow.waiting);
+    turn.sender.send_copy(flow.socket, flow.source, from.dscp, packet);
   }
 }
 
@@ -551,78 +640,13 @@ void Relay::drop_waiting(WaitingLine& line) {
   }
 }
 
-// ---- The fast path ----
-
-void Relay::offer(std::uint32_t end, std::uint8_t component, const Turn& turn) {
-  std::optional<FastRule> rule = rule_toward(ends_[ends_[end].joined], component);
-  if (rule) {
-    rule->in = turn.socket;
-    rule->source = turn.source;
-  }
-  offload_.offer(place_of(end, component), rule, turn.now);
-}
-
-// Nothing where packets toward that component would wait, or go nowhere.
-std::optional<FastRule> Relay::rule_toward(const End& to, std::uint8_t component) const {
-  FastRule rule{.in = {}, .source = {}, .out = {}, .target = {}, .dscp = to.dscp};
-  if (const auto* ports = std::get_if<PortComponents>(&to.kind)) {
-    rule.out = ports->at(component).socket();
-    rule.target = ports->at(component).target();
-    if (rule.target.port == 0) return std::nullopt;
-  } else if (const auto* probing = std::get_if<ProbingComponents>(&to.kind)) {
-    if (!probing->at(component).prober.was_confirmed()) return std::nullopt;
-    rule.out = probing->at(component).socket;
-    rule.target = probing->at(component).server;
-  } else {
-    const AwaitingComponent& flow = flows_[std::get<AwaitingPlaces>(to.kind).at(component)];
-    if (!flow.bound()) return std::nullopt;
-    rule.out = flow.socket;
-    rule.target = flow.source;
-  }
-  return rule;
-}
-
-void Relay::take_back(std::uint32_t end) {
-  for (const std::uint32_t one : {end, ends_[end].joined}) {
-    if (one == kNone) continue;
-    for (std::uint8_t i = 0; i < ends_[one].components; ++i) {
-      if (!offload_.has(place_of(one, i))) continue;
-      offload_.take_back(place_of(one, i));
-      read_back(one, i);
-    }
-  }
-}
-
-// What the fast path has relayed is the relay's own doing, to all who ask: counted, and noted where
-// times of packets are.
-void Relay::read_back(std::uint32_t end, std::uint8_t component) {
-  const FastCount more = offload_.read_new(place_of(end, component));
-  if (more.packets == 0) return;
-  totals_.received += more.packets;
-  totals_.relayed += more.packets;
-  totals_.fast += more.packets;
-  meter_of(ends_[end], component).in_unseen(more.packets, more.octets, more.last);
-  if (auto* from = std::get_if<ProbingComponents>(&ends_[end].kind))
-    if (from->at(component).prober.on_received(more.last)) rearm(end, component);
-  // One of its last packets may be told only now, and the end be joined to another.
-  const std::uint32_t joined = ends_[end].joined;
-  if (joined == kNone || component >= ends_[joined].components) return;
-  meter_of(ends_[joined], component).out_unseen(more.packets, more.octets);
-  if (auto* to = std::get_if<ProbingComponents>(&ends_[joined].kind))
-    if (to->at(component).prober.on_local_packet(more.last)) rearm(joined, component);
-}
-
-void Relay::read_back() {
-  for (const Offload::Place place : offload_.active())
-    read_back(place / kMaxComponents, static_cast<std::uint8_t>(place % kMaxComponents));
-}
-
 // ---- Time ----
 
 std::optional<TimePoint> Relay::next_deadline() const {
-  const auto due = deadlines_.next();
-  const auto tick = offload_.deadline();
-  return due && tick ? std::min(*due, *tick) : due ? due : tick;
+  std::optional<TimePoint> due = deadlines_.next();
+  for (const auto other : {offload_.deadline(), reassembly_.deadline()})
+    if (other && (!due || *other < *due)) due = other;
+  return due;
 }
 
 void Relay::on_time(TimePoint now, Sender& sender) {
@@ -635,10 +659,16 @@ void Relay::on_time(TimePoint now, Sender& sender) {
   while (const auto key = deadlines_.expire(now)) {
     const std::uint32_t end = *key / kMaxComponents;
     const auto component = static_cast<std::uint8_t>(*key % kMaxComponents);
-    if (const auto* awaiting = std::get_if<AwaitingPlaces>(&ends_[end].kind))
+    if (component == kTrunkTimer && ends_[end].trunk != kNone)
+      on_trunk_time(ends_[end].trunk, turn);
+    else if (const auto* awaiting = std::get_if<AwaitingPlaces>(&ends_[end].kind))
       on_awaiting_time(flows_[awaiting->at(component)], now);
     else
       on_probing_time(end, component, turn);
+  }
+  for (std::size_t gone = reassembly_.expire(now); gone > 0; --gone) {
+    --totals_.waiting;
+    drop(Drop::HeldTooLong);
   }
 }
 
@@ -655,7 +685,7 @@ void Relay::on_probing_time(std::uint32_t end, std::uint8_t component, Turn& tur
   if (due.unconfirmed) tell(end, EventKind::Unconfirmed, component);
   if (!flow.waiting.empty() && turn.now - holding_.oldest_since(flow.waiting) >= kLongestWait) {
     flow.waited_enough = true;
-    let_go(flow, to.dscp, turn);
+    let_go(end, flow, turn);
   }
   rearm(end, component);
 }

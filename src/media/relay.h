@@ -12,15 +12,20 @@
 // goes to component, RTP to RTP and RTCP to RTCP; where one end has one component only, the second
 // of the other leads nowhere.
 //
+// Or a tagged flow at either end: it has no socket either, but a channel for each component in a
+// trunk, which is itself the end of a flow with one component (media.h).
+//
 // Coordinates only: the work is done in FlowTable (awaiting flows), Prober (probing flows),
 // PortComponent (whose packets a port takes), HoldingPool (packets that wait for a flow to be
-// bound), the carriage (how a packet travels on a flow: carriage_bound.h), and, where there is
-// another way than through here for established media, Offload.
+// bound), the carriage (how a packet travels on a flow: carriage_bound.h; for the tagged one
+// ChannelTable, Trunk, KeyRing and what these use: relay_trunks.cc), and, where there is another
+// way than through here for established media, Offload (relay_offload.cc).
 #pragma once
 
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -32,16 +37,20 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/transport_address.h"
+#include "media/channel_table.h"
 #include "media/deadlines.h"
 #include "media/flow_table.h"
 #include "media/holding_pool.h"
+#include "media/key_ring.h"
 #include "media/media.h"
 #include "media/meter.h"
 #include "media/offload.h"
 #include "media/please_limiter.h"
 #include "media/port_component.h"
 #include "media/prober.h"
+#include "media/reassembly.h"
 #include "media/socket_id.h"
+#include "media/trunk.h"
 
 namespace sallyport::media {
 
@@ -70,36 +79,41 @@ constexpr std::size_t kMaxCopied = HoldingPool::kSlotSize;
 
 // Why a datagram went nowhere: one counter each.
 enum class Drop : std::uint8_t {
-  Runt,           // empty, or one of ours that ends before its format does
-  UnknownSocket,  // the relay does not know this socket (any more)
-  UnknownSource,  // data at X or Y from a source that no flow is bound to
-  UnknownToken,   // a probe for no flow of ours
-  BadTag,         // a probe or confirmation that its flow's key did not make
-  Replayed,       // a probe or confirmation whose counter is not above the last
-  Unsupported,    // begins with 4..15, but is no format or version that we know
-  WrongSource,    // at a port or probing end, from where nothing is accepted
-  Implausible,    // at a port that takes the first plausible source, and this is no such packet
-  NoRemote,       // the other end is not told yet where to send to, or is not to send
-  NoComponent,    // RTCP toward an end with one component
-  Unjoined,       // the end it arrived at leads nowhere
-  HeldTooLong,    // waited in vain for a flow to be bound
-  NoRoom,         // no place to wait in
+  Runt,            // empty, or one of ours that ends before its format does
+  UnknownSocket,   // the relay does not know this socket (any more)
+  UnknownSource,   // data at X or Y from a source that no flow is bound to
+  UnknownToken,    // a probe for no flow of ours
+  BadTag,          // a probe, confirmation or sealed datagram that the right key did not make
+  Replayed,        // one of these that was here before
+  Unsupported,     // begins with 4..15, but is no format or version that we know
+  WrongSource,     // at a port or probing end, from where nothing is accepted
+  Implausible,     // at a port that takes the first plausible source, and this is no such packet
+  NoRemote,        // the other end is not told yet where to send to, or is not to send
+  NoComponent,     // RTCP toward an end with one component
+  Unjoined,        // the end it arrived at leads nowhere
+  HeldTooLong,     // waited in vain for a flow to be bound
+  NoRoom,          // no place to wait in
+  Unsealed,        // in clear on a sealed trunk
+  UnknownEpoch,    // sealed with keys that are not here (any more), or there are none to seal with
+  UnknownChannel,  // for no flow of this trunk
+  NoReference,     // compressed against what did not come
 };
-constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::NoRoom) + 1;
+constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::NoReference) + 1;
 std::string_view name(Drop drop);  // "bad_tag": for metrics and JSON
 
-// What became of all datagrams since the start:
+// What became of all datagrams since the start; of a trunk's, each record in it counts as one:
 // received == relayed + handled + sum of drops + waiting.
 struct Totals {
   std::uint64_t received = 0;
   std::uint64_t relayed = 0;
   std::uint64_t handled = 0;  // probes, confirmations and the like: for the relay itself
-  std::uint64_t waiting = 0;  // now, for a flow to be bound
+  std::uint64_t waiting = 0;  // now, for a flow to be bound, or for the other part of a packet
   std::uint64_t fast = 0;     // of those received and relayed: by the fast path
   std::array<std::uint64_t, kDrops> drops{};
   std::uint64_t probes_sent = 0;
   std::uint64_t confirmations_sent = 0;
   std::uint64_t probe_pleases_sent = 0;
+  std::uint64_t trunk_datagrams_sent = 0;
 
   std::uint64_t dropped(Drop why) const { return drops.at(static_cast<std::size_t>(why)); }
   friend bool operator==(const Totals&, const Totals&) = default;
@@ -110,6 +124,7 @@ struct RelayOptions {
   std::size_t holding_slots = 512;  // packets that can wait for flows to be bound, all together
   std::uint32_t pleases_per_second = 1000;  // answers to data from unknown sources, all together
   FastPath* fast_path = nullptr;            // outlives the relay; null: there is none
+  std::uint8_t core = 0;  // which sending thread of this process: its sealing contexts' number
 };
 
 class Relay {
@@ -132,8 +147,14 @@ class Relay {
   // Exhausted: options.max_ends.
   Result<void> add_port(MediaId id, std::span<const SocketId> sockets, std::uint8_t dscp);
   // Probing: one socket for each component, and spec.server. Awaiting: no sockets. BadValue also
-  // when an awaiting flow's token is in use.
+  // when an awaiting flow's token is in use. Tagged: no sockets; BadValue also when there is no
+  // such trunk, or a channel is in use in it.
   Result<void> add_flow(MediaId id, const FlowSpec& spec, std::span<const SocketId> sockets);
+  // Probing: one socket. Awaiting: none; BadValue also when its token is in use.
+  Result<void> add_trunk(MediaId id, const TrunkSpec& spec, std::span<const SocketId> sockets);
+  // The keys of one more TLS connection, for the trunks of that ring.
+  void install_keys(KeyRingId ring, const KeysOfConnection& keys, TimePoint now);
+  void forget_keys(KeyRingId ring);
 
   // The rest ignore ids that are not there.
   //
@@ -142,6 +163,10 @@ class Relay {
   void set_remote(MediaId id, const RemoteSpec& remote, TimePoint now);
   void join(MediaId a, MediaId b);  // leaves earlier joins of either
   void leave(MediaId id);
+  // `by` takes the place of `old`, which is joined to some end. Receive: what arrives at `by` goes
+  // to that end, too. Send: what that end receives leaves at `by`, and what still arrives at `old`
+  // goes to it until `old` is closed.
+  void replace(MediaId old, MediaId by, ReplaceStep step);
   // A probing flow's media can start: probe now (goes out at the next on_time, due at once).
   void probe(MediaId id, TimePoint now);
   // Forgets the end and its sockets. Packets that wait for it are dropped.
@@ -159,7 +184,8 @@ class Relay {
   std::optional<TimePoint> next_deadline() const;
 
   const Totals& totals() const { return totals_; }
-  std::size_t ends() const { return by_id_.size(); }
+  std::size_t ends() const { return by_id_.size() - trunks(); }  // ports and flows
+  std::size_t trunks() const;
   std::size_t offloaded() const { return offload_.active().size(); }  // directions
   // Brings counts and totals up to what the fast path has done by now.
   void read_back();
@@ -179,14 +205,26 @@ class Relay {
   using PortComponents = std::array<PortComponent, kMaxComponents>;
   using ProbingComponents = std::array<ProbingComponent, kMaxComponents>;
   using AwaitingPlaces = std::array<FlowTable::Place, kMaxComponents>;
+  struct TaggedPlaces {
+    std::array<ChannelTable::Place, kMaxComponents> channels{};
+  };
 
   struct End {
     MediaId id;  // 0: free
     std::uint32_t joined = kNone;
+    std::uint32_t also_from = kNone;  // an end whose packets come here, but not the other way
+    std::uint32_t trunk = kNone;      // in trunks_: this end is one
     std::uint8_t components = 0;
     std::uint8_t dscp = 0;
-    std::variant<PortComponents, ProbingComponents, AwaitingPlaces> kind;
+    std::variant<PortComponents, ProbingComponents, AwaitingPlaces, TaggedPlaces> kind;
   };
+
+  // One number for a component of an end.
+  static constexpr std::uint32_t place_of(std::uint32_t end, std::uint8_t component) {
+    return end * kMaxComponents + component;
+  }
+  // A trunk has one component, and a deadline more: in the place that the second would have.
+  static constexpr std::uint8_t kTrunkTimer = 1;
 
   struct SocketUse {
     enum class Kind : std::uint8_t { None, Server, Port, Probing };
@@ -201,6 +239,7 @@ class Relay {
     Sender& sender;
     SocketId socket{};          // where the datagram arrived
     TransportAddress source{};  // and from where
+    bool transient = false;     // the packet lies in memory of ours that is used again at once
   };
 
   Result<std::uint32_t> new_end(MediaId id, std::size_t components,
@@ -210,6 +249,8 @@ class Relay {
   void forget_socket(SocketId socket);
   Result<AwaitingPlaces> add_awaiting(std::uint32_t end, const FlowSpec& spec);
   std::uint32_t find(MediaId id) const;
+  Meter& meter_of(End& end, std::uint8_t component);
+  std::optional<Duration> round_trip(const End& end, std::uint8_t component) const;
 
   void on_server_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
                           Turn& turn);
@@ -229,17 +270,54 @@ class Relay {
   void send_on_awaiting(End& to, std::uint8_t component, MutableBytes datagram, Turn& turn);
   void send_on_probing(std::uint32_t end, std::uint8_t component, MutableBytes datagram,
                        Turn& turn);
-  void let_go(ProbingComponent& flow, std::uint8_t dscp, Turn& turn);  // what waits
+  void send(SocketId from, const TransportAddress& to, std::uint8_t dscp, Bytes datagram,
+            Turn& turn);
+  void wait_for_probe(std::uint32_t end, std::uint8_t component, AwaitingComponent& flow,
+                      Bytes wrapped, Turn& turn);
+  // False: it need not wait (any longer).
+  bool wait_for_confirmation(std::uint32_t end, std::uint8_t component, ProbingComponent& flow,
+                             Bytes wrapped, Turn& turn);
+  void let_go(std::uint32_t end, ProbingComponent& flow, Turn& turn);  // what waits
   void let_go(AwaitingComponent& flow, Turn& turn);
   void drop_waiting(WaitingLine& line);
 
-  // The fast path: what arrives at that component of that end.
+  // ---- The fast path: relay_offload.cc ----
+  void begin_offload(std::uint32_t end);  // it is joined anew
+  // What arrives at that component of that end.
   void offer(std::uint32_t end, std::uint8_t component, const Turn& turn);
   std::optional<FastRule> rule_toward(const End& to, std::uint8_t component) const;
   void read_back(std::uint32_t end, std::uint8_t component);
-  Meter& meter_of(End& end, std::uint8_t component);
-  // Both directions of the end. Before anything changes of where its packets come from or go to.
+  // All directions from and to the end. Before anything changes of where its packets come from or
+  // go to.
   void take_back(std::uint32_t end);
+
+  // ---- Trunks: relay_trunks.cc ----
+  Result<TaggedPlaces> add_tagged(std::uint32_t end, const FlowSpec& spec);
+  void remove_tagged(const TaggedPlaces& places, std::uint8_t components);
+  void remove_trunk(std::uint32_t trunk);
+  void forget_parts(ChannelTable::Place place);
+  void on_trunk_datagram(std::uint32_t end, MutableBytes datagram, Turn& turn);
+  std::optional<MutableBytes> open_payload(Trunk& trunk, MutableBytes datagram, Channel& channel,
+                                           TimePoint now);
+  void on_records(std::uint32_t trunk, MutableBytes records, Turn& turn);
+  void on_record(std::uint32_t trunk, const Record& record, Turn& turn);
+  void on_part(ChannelTable::Place place, const Record& record, Turn& turn);
+  void on_compressed(ChannelTable::Place place, const Record& record, Turn& turn);
+  void on_path_record(std::uint32_t trunk, const Record& record, Turn& turn);
+  void on_channel_packet(ChannelTable::Place place, MutableBytes packet, Turn& turn);
+  void send_on_tagged(End& to, std::uint8_t component, MutableBytes packet, Turn& turn);
+  void put(Trunk& trunk, TaggedComponent& flow, Bytes packet, Turn& turn);
+  void put_parts(Trunk& trunk, TaggedComponent& flow, Bytes packet, std::uint8_t dscp, Turn& turn);
+  void put_waiting(std::uint32_t trunk, Bytes record, Turn& turn);
+  void make_room(Trunk& trunk, std::size_t body, std::uint8_t dscp, Turn& turn);
+  void flush(Trunk& trunk, Turn& turn);
+  void lose_bundle(Trunk& trunk, Drop why);
+  std::optional<Drop> transmit(Trunk& trunk, Bundle::Payload payload, std::uint8_t dscp,
+                               Turn& turn);
+  void probe_path(Trunk& trunk, const PathMtu::Probe& probe, Turn& turn);
+  void on_trunk_time(std::uint32_t trunk, Turn& turn);
+  void rearm(const Trunk& trunk);
+  void path_is_new(std::uint32_t end, bool v6);
 
   void on_probing_time(std::uint32_t end, std::uint8_t component, Turn& turn);
   void on_awaiting_time(AwaitingComponent& flow, TimePoint now);
@@ -262,6 +340,11 @@ class Relay {
   std::vector<std::uint32_t> free_ends_;
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> by_id_;
   std::vector<SocketUse> sockets_;  // by SocketId
+  ChannelTable channels_;
+  std::vector<std::unique_ptr<Trunk>> trunks_;
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<KeyRing>> rings_;  // by KeyRingId
+  Reassembly reassembly_;
+  std::array<std::uint8_t, kHeadroom + kMaxCopied> unpacked_{};  // a packet that was compressed
   Totals totals_;
 };
 

@@ -108,6 +108,71 @@ TEST_F(Loaded, BindingHoldingForwardingAndAnsweringStrangersAllocateNothing) {
   EXPECT_EQ(relay.totals().relayed, 512U + 20U * kFlows);
 }
 
+// One trunk, sealed, bundled and compressed, with many flows: opened, taken apart, forwarded
+// between flows, put together and sealed again.
+TEST_F(Loaded, TrunksAllocateNothingAndATaggedFlowTakesLittle) {
+  constexpr std::uint32_t kTrunks = 2;
+  constexpr std::uint32_t kTagged = 400;  // on each
+  KeyRing far;                            // the agents' side; both have the same keys here
+  for (std::uint32_t t = 0; t < kTrunks; ++t) {
+    const TrunkSpec spec{.secret = secrets[t],
+                         .ring = KeyRingId{t + 1},
+                         .compress = true,
+                         .bundle = milliseconds{1}};
+    ASSERT_TRUE(relay.add_trunk(MediaId{t + 1}, spec, {}));
+    relay.install_keys(KeyRingId{t + 1}, {.connection = 1, .sends = Direction::ServerToAgent}, now);
+    ProbeDatagram datagram =
+        encode(Probe{.token = secrets[t].token, .counter = 1}, secrets[t].key, tags);
+    relay.on_datagram(SocketId{1}, source(t), datagram, now, sender);
+  }
+  far.install({.connection = 1, .sends = Direction::AgentToServer}, now);
+  const std::size_t octets_before = octets_allocated;
+  for (std::uint32_t i = 0; i < kTagged; ++i) {
+    for (std::uint32_t t = 0; t < kTrunks; ++t) {
+      FlowSpec flow;
+      flow.trunk = MediaId{t + 1};
+      flow.channels = {static_cast<Channel>(i * 2 + 1), static_cast<Channel>(i * 2 + 2)};
+      ASSERT_TRUE(relay.add_flow(MediaId{100 + i * 2 + t}, flow, {}));
+    }
+    relay.join(MediaId{100 + i * 2}, MediaId{101 + i * 2});
+  }
+  const std::size_t each = (octets_allocated - octets_before) / (kTagged * kTrunks);
+  RecordProperty("octets_per_tagged_flow", static_cast<int>(each));
+  EXPECT_LT(each, 2048U);
+  EXPECT_GT(each, 200U) << "or nothing was measured";
+
+  std::array<std::uint8_t, kHeadroom + 1500> room{};
+  const std::size_t before = allocations;
+  for (std::uint16_t n = 0; n < 50; ++n) {
+    now += milliseconds{20};
+    for (std::uint32_t i = 0; i < kTagged; ++i) {
+      // As records: a whole packet and one in two parts.
+      Bundle bundle;
+      const auto put = [&](Form form, std::size_t size) {
+        const MutableBytes body = bundle.append(form, static_cast<Channel>(i * 2 + 1), size);
+        std::fill(body.begin(), body.end(), static_cast<std::uint8_t>(n));
+        return body;
+      };
+      const MutableBytes packet = put(Form::Packet, 172);
+      packet[0] = 0x80;
+      packet[1] = 18;
+      packet[2] = 0;
+      packet[3] = static_cast<std::uint8_t>(n);
+      put(Form::FirstPart, 100);
+      put(Form::SecondPart, 100);
+      const auto sealed = far.seal(kNoChannel, bundle.payload().octets, now);
+      ASSERT_TRUE(sealed);
+      std::copy(sealed->begin(), sealed->end(), room.begin() + kHeadroom);
+      relay.on_datagram(SocketId{1}, source(0),
+                        MutableBytes{room}.subspan(kHeadroom, sealed->size()), now, sender);
+    }
+    relay.on_time(now + milliseconds{1}, sender);
+  }
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(relay.totals().relayed, 50U * 2 * kTagged);
+  EXPECT_GT(relay.totals().trunk_datagrams_sent, 50U * 2 * kTagged / 10);
+}
+
 TEST_F(Loaded, ProbingAllocatesNothingEither) {
   constexpr std::uint32_t kProbing = 100;
   for (std::uint32_t i = 0; i < kProbing; ++i) {

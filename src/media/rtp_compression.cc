@@ -90,7 +90,7 @@ RtpCompressor::Plan RtpCompressor::plan(Bytes packet, TimePoint now) {
     referred_at_ = now;
   } else {
     out.how = How::Compressed;
-    out.size = kCompressedHead + packet.size() - kRtpHeader;
+    out.size = packet.size() - kRtpHeader;
     out.head = head(generation_, header->marker, *offset);
   }
   ++sent_;
@@ -107,8 +107,6 @@ void RtpCompressor::write(const Plan& plan, Bytes packet, MutableBytes out) {
       out = out.subspan(kReferenceHead);
       break;
     case How::Compressed:
-      put(out, plan.head, 2);
-      out = out.subspan(kCompressedHead);
       packet = packet.subspan(kRtpHeader);
       break;
   }
@@ -149,17 +147,13 @@ Result<MutableBytes> RtpDecompressor::on_reference(MutableBytes body, TimePoint 
   return body.subspan(kReferenceHead);
 }
 
-Result<std::size_t> RtpDecompressor::on_compressed(Bytes body, TimePoint now,
+Result<std::size_t> RtpDecompressor::on_compressed(std::uint16_t head, Bytes payload, TimePoint now,
                                                    MutableBytes out) const {
-  Reader in{body};
-  const std::uint16_t head = in.u16();
-  if (!in.ok()) return fail(Errc::Truncated, "a compressed packet", in.offset());
   const auto generation = static_cast<std::uint8_t>(head >> 11U);
   const auto it = std::find_if(references_.begin(), references_.end(), [&](const auto& each) {
     return each.valid && each.generation == generation && now - each.heard < kReferenceLives;
   });
   if (it == references_.end()) return fail(Errc::NotFound, "a generation that is not known");
-  const Bytes payload = in.rest();
   if (out.size() < kRtpHeader + payload.size()) return fail(Errc::Exhausted, "no room to unpack");
   const auto offset = static_cast<std::uint16_t>(head & kMostOffset);
   out[0] = 0x80;

@@ -23,12 +23,12 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "media/tagged.h"
 
 namespace sallyport::media {
 
 constexpr std::size_t kRtpHeader = 12;
 constexpr std::size_t kReferenceHead = 6;
-constexpr std::size_t kCompressedHead = 2;
 constexpr unsigned kGenerations = 32;
 constexpr std::uint16_t kMostOffset = 1023;
 constexpr Duration kReferenceLives = seconds{10};
@@ -39,7 +39,7 @@ class RtpCompressor {
   enum class How : std::uint8_t { Whole, Reference, Compressed };
   struct Plan {
     How how = How::Whole;
-    std::size_t size = 0;  // of what write() writes
+    std::size_t size = 0;  // of what write() writes; of a compressed packet the payload's
     std::uint16_t head = 0;
     std::uint32_t step = 0;
   };
@@ -86,7 +86,8 @@ class RtpDecompressor {
   Result<MutableBytes> on_reference(MutableBytes body, TimePoint now);
   // Writes the packet into `out` and says its size. NotFound: its generation is not known here (any
   // more). Exhausted: `out` is too small.
-  Result<std::size_t> on_compressed(Bytes body, TimePoint now, MutableBytes out) const;
+  Result<std::size_t> on_compressed(std::uint16_t head, Bytes payload, TimePoint now,
+                                    MutableBytes out) const;
 
  private:
   struct Reference {

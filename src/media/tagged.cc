@@ -62,18 +62,33 @@ std::optional<Record> RecordReader::next() {
     return std::nullopt;
   Reader in{rest_};
   const std::uint16_t first = in.u16();
-  const Channel channel = in.u16();
-  const std::size_t length = first & 0xfffU;
-  if (!in.ok() || in.left() < length) {
-    ok_ = false;
-    rest_ = {};
-    return std::nullopt;
+  Record out{.channel = in.u16(), .body = {}};
+  std::size_t length = first & 0xfffU;
+  if ((first & 0x8000U) != 0) {
+    if (!last_compressed_) return cut();
+    out.form = Form::Compressed;
+    out.compressed = static_cast<std::uint16_t>((first & 0x7c00U) << 1U | (first & 0x03ffU));
+    length = *last_compressed_;
+  } else {
+    out.form = static_cast<Form>(first >> 12U);
   }
-  const Record out{.form = static_cast<Form>(first >> 12U),
-                   .channel = channel,
-                   .body = rest_.subspan(kRecordHeader, length)};
+  if (!in.ok() || in.left() < length) return cut();
+  out.body = rest_.subspan(kRecordHeader, length);
   rest_ = rest_.subspan(kRecordHeader + length);
+  if (out.form != Form::Compressed) return out;
+  if ((first & 0x8000U) == 0) {
+    if (length < kCompressedHead) return cut();
+    out.compressed = in.u16();
+    out.body = out.body.subspan(kCompressedHead);
+  }
+  last_compressed_ = out.body.size();
   return out;
+}
+
+std::optional<Record> RecordReader::cut() {
+  ok_ = false;
+  rest_ = {};
+  return std::nullopt;
 }
 
 }  // namespace sallyport::media

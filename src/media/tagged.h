@@ -7,8 +7,8 @@
 //   |
 //
 // The header of a sealed datagram is what the AEAD authenticates beside the payload (seal.h says
-// which key). With a channel, the payload is that channel's packet as it is. With channel 0 it is a
-// sequence of records:
+// which key). With a channel, the payload is that channel's packet as it is. With channel 0
+// (kNoChannel) it is a sequence of records, and a record with channel 0 is the trunk's own:
 //
 //   record   | form (4 bits) | length (12 bits) | channel (2) | length octets ... |
 //
@@ -19,11 +19,9 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "media/media.h"
 
 namespace sallyport::media {
-
-using Channel = std::uint16_t;
-constexpr Channel kNoChannel = 0;  // the payload is records; of a record: it is the trunk's own
 
 constexpr std::size_t kPlainHeader = 4;
 constexpr std::uint8_t kPlainVersion = 2;
@@ -55,10 +53,16 @@ enum class Form : std::uint8_t {
   Reference = 5,   // rtp_compression.h
   PathProbe = 6,   // path_mtu.h; channel 0
   PathAnswer = 7,  // path_mtu.h; channel 0
+  // 8 to 15 are a short form of Compressed, whose payload is as long as that of the compressed
+  // record before it in this datagram:
+  //   | 1 (1 bit) | generation (5 bits) | offset (10 bits) | channel (2) | payload |
 };
 
 constexpr std::size_t kRecordHeader = 4;
 constexpr std::size_t kLongestRecord = 4095;
+
+// Of a compressed record: the octets of its head, which the length counts.
+constexpr std::size_t kCompressedHead = 2;
 
 // `at` has room for the header; length is at most kLongestRecord.
 void write_record_header(MutableBytes at, Form form, Channel channel, std::size_t length);
@@ -66,7 +70,8 @@ void write_record_header(MutableBytes at, Form form, Channel channel, std::size_
 struct Record {
   Form form = Form::Padding;  // perhaps one that is not known
   Channel channel = kNoChannel;
-  MutableBytes body;
+  MutableBytes body;             // of a compressed packet: its payload
+  std::uint16_t compressed = 0;  // of a compressed packet: its head (rtp_compression.h)
 };
 
 // Walks over records; padding ends them.
@@ -77,7 +82,10 @@ class RecordReader {
   bool ok() const { return ok_; }  // false: the last record is cut
 
  private:
+  std::optional<Record> cut();
+
   MutableBytes rest_;
+  std::optional<std::size_t> last_compressed_;  // octets of its payload
   bool ok_ = true;
 };
 

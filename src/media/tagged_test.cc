@@ -37,7 +37,7 @@ TEST(Tagged, ASealedHeaderIsReadAsItWasWritten) {
 }
 
 TEST(Tagged, RecordsAreReadUpToThePadding) {
-  Buffer golden = *from_hex("1003 1234 808182   f000 0001   4001 ffff aa   00 1234 99");
+  Buffer golden = *from_hex("1003 1234 808182   7000 0001   4003 ffff 2c05aa   00 1234 99");
   RecordReader reader{golden};
   const auto first = reader.next();
   ASSERT_TRUE(first);
@@ -46,15 +46,66 @@ TEST(Tagged, RecordsAreReadUpToThePadding) {
   EXPECT_EQ(to_hex(first->body), "808182");
   const auto second = reader.next();
   ASSERT_TRUE(second);
-  EXPECT_EQ(static_cast<unsigned>(second->form), 15U) << "unknown forms are the caller's matter";
+  EXPECT_EQ(second->form, Form::PathAnswer);
   EXPECT_TRUE(second->body.empty());
-  ASSERT_TRUE(reader.next());
+  const auto third = reader.next();
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->compressed, 0x2c05);
+  EXPECT_EQ(to_hex(third->body), "aa");
   EXPECT_FALSE(reader.next());
   EXPECT_TRUE(reader.ok());
 }
 
+TEST(Tagged, AShortCompressedRecordIsAsLongAsTheOneBefore) {
+  // Generation 5, offsets 5, 6 and 1023; a packet between changes nothing.
+  Buffer golden = *from_hex("4004 0001 2c05 aabb  9406 0002 ccdd  1001 0003 ee  97ff 0004 1122");
+  RecordReader reader{golden};
+  reader.next();
+  const auto second = reader.next();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->form, Form::Compressed);
+  EXPECT_EQ(second->channel, 2);
+  EXPECT_EQ(second->compressed, 5U << 11U | 6U);
+  EXPECT_EQ(to_hex(second->body), "ccdd");
+  reader.next();
+  const auto fourth = reader.next();
+  ASSERT_TRUE(fourth);
+  EXPECT_EQ(fourth->compressed, 5U << 11U | 1023U);
+  EXPECT_EQ(to_hex(fourth->body), "1122");
+  Buffer alone = *from_hex("9406 0002 ccdd");
+  RecordReader nothing_before{alone};
+  EXPECT_FALSE(nothing_before.next());
+  EXPECT_FALSE(nothing_before.ok());
+}
+
+TEST(Bundle, WritesTheShortestFormOfACompressedPacket) {
+  Bundle bundle;
+  const auto put = [&](std::uint16_t head, Channel channel, std::string_view payload) {
+    const MutableBytes at = bundle.append_compressed(head, channel, payload.size());
+    std::copy(payload.begin(), payload.end(), at.begin());
+  };
+  put(5U << 11U | 5U, 1, "aa");
+  put(5U << 11U | 6U, 2, "bb");
+  put(5U << 11U | 1U << 10U | 7U, 3, "cc");  // marked
+  put(31U << 11U | 1023U, 4, "d");           // another length
+  put(31U << 11U | 0U, 5, "e");
+  EXPECT_EQ(to_hex(bundle.payload().octets),
+            "400400012805"
+            "6161"
+            "940600026262"
+            "400400032c076363"
+            "40030004fbff64"
+            "fc00000565");
+  RecordReader reader{bundle.payload().octets};
+  std::vector<std::pair<Channel, unsigned>> read;
+  while (const auto record = reader.next()) read.emplace_back(record->channel, record->compressed);
+  EXPECT_TRUE(reader.ok());
+  EXPECT_EQ(read, (std::vector<std::pair<Channel, unsigned>>{
+                      {1, 0x2805}, {2, 0x2806}, {3, 0x2c07}, {4, 0xfbff}, {5, 0xf800}}));
+}
+
 TEST(Tagged, ACutRecordIsNoRecord) {
-  for (const std::string_view text : {"10", "1003 12", "1003 1234 8081"}) {
+  for (const std::string_view text : {"10", "1003 12", "1003 1234 8081", "4001 1234 80"}) {
     Buffer cut = *from_hex(text);
     RecordReader reader{cut};
     EXPECT_FALSE(reader.next());
@@ -214,7 +265,7 @@ TEST_F(Path, AnswersOfOthersAndOfOldProbesCountForNothing) {
   EXPECT_EQ(second->size, first->size);
   mtu.on_answer(first->number, now);  // late, but of the same size
   EXPECT_EQ(mtu.size(), 1400U);
-  mtu.reset();
+  mtu.reset(false);
   EXPECT_EQ(mtu.size(), PathMtu::kBase);
   EXPECT_FALSE(mtu.deadline());
 }

@@ -23,6 +23,7 @@ AgentSession::AgentSession(AgentId id, std::string name, mux::Multiplex& multipl
            .on_attached =
                [this](std::uint64_t number) {
                  attached_ = true;
+                 install_media_keys();
                  context_.on_attached(id_);
                  context_.log.info("agent connected", {{"agent", name_}, {"connection", number}});
                },
@@ -38,12 +39,23 @@ AgentSession::~AgentSession() {
   if (remote_) context_.brain.detach(Place::inside(id_));
 }
 
+// Each TLS connection has keys of its own; the agent has them when it reads hello-accept.
+void AgentSession::install_media_keys() {
+  if (!aead_) return;
+  media::KeysOfConnection made{.connection = multiplex_.connection_number(),
+                               .algorithm = *aead_,
+                               .sends = media::Direction::ServerToAgent};
+  if (multiplex_.export_key(media::kMediaExporterLabel, {}, made.secret))
+    context_.plane.install_keys(keys(), made);
+}
+
 // The multiplex ends with this call: nothing may speak to it any more.
 void AgentSession::end(const Error& why) {
   context_.log.warning("agent gone", {{"agent", name_}, {"why", why.what}});
   control_.set_part(nullptr);
   if (remote_) context_.brain.detach(Place::inside(id_));
   remote_.reset();
+  context_.plane.forget_keys(keys());
   context_.on_over(id_);
 }
 
@@ -87,11 +99,18 @@ Result<void> AgentSession::on_hello(const control::wire::Envelope& message) {
   control_.send(answer);
   if (!mode) return fail(Errc::Unsupported, "no common mode or version");
   software_ = message.hello().software();
+  aead_ = control::common_aead(message.hello());
+  install_media_keys();
+  if (control::can_tag(message.hello()) && (aead_ || !context_.sealed))
+    carriage_ = context_.carriage(name_);
   remote_ = std::make_unique<edge::RemoteEdge>(
       control_, context_.brain.observer(Place::inside(id_)), first_accepted);
   control_.set_part(remote_.get());
-  context_.log.info("agent ready",
-                    {{"agent", name_}, {"mode", control::name(*mode)}, {"software", software_}});
+  context_.log.info("agent ready", {{"agent", name_},
+                                    {"mode", control::name(*mode)},
+                                    {"software", software_},
+                                    {"carriage", media::name(carriage_)}});
+  context_.brain.set_carriage(Place::inside(id_), carriage_);
   context_.brain.attach(Place::inside(id_), name_, *remote_);
   return {};
 }

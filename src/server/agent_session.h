@@ -14,6 +14,7 @@
 #include "control/control_session.h"
 #include "control/negotiation.h"
 #include "edge/remote_edge.h"
+#include "media/plane.h"
 #include "mux/multiplex.h"
 
 namespace sallyport::server {
@@ -21,10 +22,14 @@ namespace sallyport::server {
 // What every session of this server uses; outlives them.
 struct AgentSessionContext {
   brain::Brain& brain;
+  media::Plane& plane;
   const Clocks& clocks;
   Log& log;
   std::vector<control::Mode> modes;  // accepted, best first
   control::MediaAddresses media;     // X and Y as agents reach them
+  // How that agent's media is to travel, if it can.
+  std::function<media::Carriage(const std::string& agent)> carriage;
+  bool sealed = true;  // tagged only where it can be sealed
   // A new certificate (PEM) for a signing request (PEM), or why not.
   std::function<Result<std::string>(AgentId, const std::string& request)> renew;
   // A TLS connection was attached: the agent may come from another address now.
@@ -46,6 +51,7 @@ class AgentSession {
   const std::string& software() const { return software_; }
   bool attached() const { return attached_; }
   bool ready() const { return remote_ != nullptr; }  // Hello answered with Welcome
+  media::Carriage carriage() const { return carriage_; }
   TimePoint since() const { return since_; }
   const mux::Multiplex& multiplex() const { return multiplex_; }
 
@@ -54,6 +60,8 @@ class AgentSession {
   Result<std::string> renew(const std::string& request);
   Result<void> on_message(const control::wire::Envelope& message);
   Result<void> on_hello(const control::wire::Envelope& message);
+  void install_media_keys();
+  media::KeyRingId keys() const { return media::KeyRingId{id_.value}; }
 
   AgentId id_;
   std::string name_;
@@ -62,6 +70,8 @@ class AgentSession {
   control::ControlSession control_;
   std::unique_ptr<edge::RemoteEdge> remote_;
   std::string software_;
+  std::optional<media::SealAlgorithm> aead_;
+  media::Carriage carriage_ = media::Carriage::Bound;
   bool attached_ = true;
   TimePoint since_;
   std::optional<TimePoint> renewed_at_;

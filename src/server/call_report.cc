@@ -1,9 +1,12 @@
 #include "server/call_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <memory>
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace sallyport::server {
@@ -127,6 +130,7 @@ class Report {
                      {"since", std::chrono::system_clock::to_time_t(call.since)},
                      {"from_hears", heard_by(call, sip::kCaller)},
                      {"to_hears", heard_by(call, sip::kCallee)}};
+    describe_carriage(call, out);
     json::array legs;
     for (std::size_t side = 0; side < call.places.size(); ++side) {
       json::array streams;
@@ -135,6 +139,26 @@ class Report {
     }
     out["legs"] = std::move(legs);
     return out;
+  }
+
+  // Of all that crosses between agents and this server: the carriages in use, and whether nothing
+  // of it is in clear. Null: nothing crosses.
+  void describe_carriage(const sip::CallInfo& call, json::object& out) {
+    std::set<std::string_view> carriages;
+    bool encrypted = true;
+    for (const auto& side : call.media) {
+      for (const auto& ends : side) {
+        const PathCounts& path = counts_[ends.port];
+        if (!path.carriage) continue;
+        carriages.insert(media::name(*path.carriage));
+        encrypted = encrypted && path.encrypted;
+      }
+    }
+    out["carriage"] = nullptr;
+    out["encrypted"] = nullptr;
+    if (carriages.empty()) return;
+    out["carriage"] = fmt::format("{}", fmt::join(carriages, "+"));
+    out["encrypted"] = encrypted;
   }
 
   // Of the first stream, which is what people talk by.
@@ -154,9 +178,9 @@ class Report {
     const auto& components = path.port.components;
     if (!components.empty()) out["rtp"] = both_ways(components[0]);
     if (components.size() > 1) out["rtcp"] = both_ways(components[1]);
-    if (!path.awaiting.components.empty() || !path.probing.components.empty()) {
-      out["carriage"] = "bound";
-      out["encrypted"] = false;
+    if (path.carriage) {
+      out["carriage"] = media::name(*path.carriage);
+      out["encrypted"] = path.encrypted;
       out["flow"] = flow_json(path);
     }
     return out;

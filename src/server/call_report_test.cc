@@ -54,6 +54,7 @@ struct CallReportTest : testing::Test {
     alice.awaiting.components = {stream(900, 100, 5)};  // what the server got of it
     alice.probing.components = {stream(500, 0, 2)};     // what came back to her agent
     alice.probing.components[0].round_trip = milliseconds{40};
+    alice.carriage = media::Carriage::Bound;
     counts[kBob].port.components = {stream(500, 0, 2)};
   }
   void report() {
@@ -89,6 +90,32 @@ TEST_F(CallReportTest, SaysWhatEachPartyHearsAndWhereItWasLost) {
   EXPECT_EQ(media.at("flow").at("round_trip_ms"), 40.0);
   EXPECT_FALSE(told.at("legs").at(1).at("media").at(0).as_object().contains("flow"))
       << "a public party has no agent";
+}
+
+TEST_F(CallReportTest, SaysHowMediaCrossesAndWhetherItIsEncrypted) {
+  const auto told = [this] {
+    report();
+    const json::object& call = reported.at(0).as_object();
+    const json::object& alice = call.at("legs").at(0).at("media").at(0).as_object();
+    EXPECT_EQ(alice.at("carriage").as_string(), media::name(*counts[kAlice].carriage));
+    EXPECT_EQ(alice.at("encrypted"), counts[kAlice].encrypted);
+    return std::pair{call.at("carriage"), call.at("encrypted")};
+  };
+  EXPECT_EQ(told(), (std::pair<json::value, json::value>{"bound", false}));
+  counts[kAlice].carriage = media::Carriage::Tagged;
+  counts[kAlice].encrypted = true;
+  EXPECT_EQ(told(), (std::pair<json::value, json::value>{"tagged", true}))
+      << "the public party's leg crosses no NAT";
+  counts[kBob].carriage = media::Carriage::Bound;
+  EXPECT_EQ(told(), (std::pair<json::value, json::value>{"bound+tagged", false}))
+      << "the party at another agent hears it in clear";
+}
+
+TEST_F(CallReportTest, OfMediaThatStaysAtOneSiteSaysNothing) {
+  counts[kAlice].carriage = {};
+  report();
+  EXPECT_TRUE(reported.at(0).at("carriage").is_null());
+  EXPECT_TRUE(reported.at(0).at("encrypted").is_null());
 }
 
 TEST_F(CallReportTest, SaysThatNothingIsHeard) {

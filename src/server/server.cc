@@ -157,7 +157,10 @@ std::string Server::start_brain() {
       std::make_unique<brain::Brain>(network_, random_, *log_,
                                      brain::MediaPathsOptions{.rtp = addresses_.media.rtp,
                                                               .rtcp = addresses_.media.rtcp,
-                                                              .keepalive = config_.media.keepalive},
+                                                              .keepalive = config_.media.keepalive,
+                                                              .sealed = config_.media.encrypt,
+                                                              .compress = config_.media.compress,
+                                                              .bundle = config_.media.bundle},
                                      [this] { drive_brain(); });
   if (config_.sip.enabled) {
     auto sip = SipService::make(config_, addresses_.advertised, *store_, random_, *log_,
@@ -198,10 +201,19 @@ void Server::drive_brain() {
 std::string Server::start_acceptor() {
   session_context_.emplace(AgentSessionContext{
       .brain = *brain_,
+      .plane = *media_,
       .clocks = network_,
       .log = *log_,
       .modes = {control::Mode::ServerMaster},
       .media = addresses_.media,
+      .carriage =
+          [this](const std::string& agent) {
+            const auto& bound = config_.media.bound_agents;
+            return std::find(bound.begin(), bound.end(), agent) == bound.end()
+                       ? config_.media.carriage
+                       : media::Carriage::Bound;
+          },
+      .sealed = config_.media.encrypt,
       .renew = [this](AgentId agent, const std::string& request) -> Result<std::string> {
         const auto renewed = enrolment_->renew(agent, request, network_.wall_now());
         if (!renewed) return tl::make_unexpected(renewed.error());
@@ -278,6 +290,11 @@ void Server::describe_session(AgentId agent, boost::json::object& out) const {
   if (it == sessions_.end()) return;
   const AgentSession& session = *it->second;
   out["software"] = session.software();
+  if (session.ready()) {
+    const bool tagged = session.carriage() == media::Carriage::Tagged;
+    out["carriage"] = media::name(session.carriage());
+    out["media_encrypted"] = tagged && config_.media.encrypt;
+  }
   out["seconds"] = std::chrono::duration_cast<seconds>(network_.now() - session.since()).count();
   if (const auto trip = session.multiplex().round_trip())
     out["round_trip_ms"] = std::chrono::duration<double, std::milli>(*trip).count();
@@ -302,15 +319,17 @@ std::string Server::start_admin() {
       boost::json::object drops;
       for (std::size_t i = 0; i < media::kDrops; ++i)
         drops[media::name(static_cast<media::Drop>(i))] = totals.relay.drops.at(i);
+      const bool tagged = config_.media.carriage == media::Carriage::Tagged;
       out["media"] = boost::json::object{{"ends", totals.ends},
+                                         {"trunks", totals.trunks},
                                          {"received", totals.relay.received},
                                          {"relayed", totals.relay.relayed},
                                          {"relayed_by_kernel", totals.relay.fast},
                                          {"offloaded", totals.offloaded},
                                          {"missed", totals.missed},
                                          {"drops", std::move(drops)},
-                                         {"carriage", "bound"},
-                                         {"encrypted", false}};
+                                         {"carriage", media::name(config_.media.carriage)},
+                                         {"encrypted", tagged && config_.media.encrypt}};
       reply.ok(out);
     });
   });

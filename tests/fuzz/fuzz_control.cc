@@ -70,11 +70,25 @@ class ObedientEdge final : public edge::Edge {
     slave->on_media_opened(id, {});
   }
   void open_flow(MediaId id, const media::FlowSpec& spec) override {
-    SALLYPORT_REQUIRE(!spec.components.empty() && spec.components.size() <= media::kMaxComponents);
+    SALLYPORT_REQUIRE(spec.count() >= 1 && spec.count() <= media::kMaxComponents);
+    if (spec.tagged()) {
+      SALLYPORT_REQUIRE(spec.components.empty() && spec.server.empty());
+      for (const media::Channel channel : spec.channels) SALLYPORT_REQUIRE(channel != 0);
+      return;
+    }
+    SALLYPORT_REQUIRE(spec.channels.empty());
     SALLYPORT_REQUIRE(spec.end != media::FlowEnd::Probing ||
                       spec.server.size() == spec.components.size());
     SALLYPORT_REQUIRE(spec.keepalive > Duration::zero());
     slave->on_media_event(id, {.kind = media::EventKind::Silent});
+  }
+  void open_trunk(MediaId id, const media::TrunkSpec& spec) override {
+    SALLYPORT_REQUIRE(spec.keepalive > Duration::zero() && spec.dscp < 64);
+    SALLYPORT_REQUIRE(spec.bundle >= Duration::zero() && spec.bundle <= milliseconds{20});
+    slave->on_media_opened(id, {});
+  }
+  void replace(MediaId, MediaId, media::ReplaceStep step) override {
+    SALLYPORT_REQUIRE(step <= media::ReplaceStep::Send);
   }
   void set_remote(MediaId, const media::RemoteSpec& remote) override {
     SALLYPORT_REQUIRE(remote.addresses.size() <= media::kMaxComponents &&

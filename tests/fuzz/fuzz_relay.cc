@@ -36,7 +36,8 @@ class CountingSender final : public Sender {
   volatile std::uint8_t last = 0;
 };
 
-// Sockets: 1 and 2 are X and Y, 3 and 4 a port, 5 and 6 a probing flow, 7 another port.
+// Sockets: 1 and 2 are X and Y, 3 and 4 a port, 5 and 6 a probing flow, 7 another port, 8 a probing
+// trunk. Trunks: one in clear at each end, with a flow on each.
 struct Machine {
   Machine() {
     for (const std::uint32_t socket : {1U, 2U}) require(relay.add_server_socket(SocketId{socket}));
@@ -54,13 +55,32 @@ struct Machine {
     require(relay.add_flow(MediaId{4}, flow, probing));
     const std::array<SocketId, 1> single{SocketId{7}};
     require(relay.add_port(MediaId{5}, single, 46));
+    require(relay.add_trunk(MediaId{6},
+                            {.secret = {.token = {6}, .key = {6}},
+                             .sealed = false,
+                             .compress = true,
+                             .bundle = milliseconds{5}},
+                            {}));
+    const std::array<SocketId, 1> trunk{SocketId{8}};
+    require(relay.add_trunk(MediaId{7},
+                            {.end = FlowEnd::Probing,
+                             .secret = {.token = {7}, .key = {7}},
+                             .server = address(1),
+                             .sealed = false},
+                            trunk));
+    FlowSpec tagged;
+    tagged.channels = {1, 2};
+    tagged.trunk = MediaId{6};
+    require(relay.add_flow(MediaId{8}, tagged, {}));
+    tagged.trunk = MediaId{7};
+    require(relay.add_flow(MediaId{9}, tagged, {}));
   }
   static void require(const Result<void>& done) { SALLYPORT_REQUIRE(done); }
 
   void step(std::uint8_t operation, std::uint8_t a, std::uint8_t b, Bytes octets) {
-    const MediaId first{a % 6U};
-    const MediaId second{b % 6U};
-    switch (operation % 12) {
+    const MediaId first{a % 10U};
+    const MediaId second{b % 10U};
+    switch (operation < 240 ? operation % 12 : 12 + operation % 2) {
       case 0:
         return relay.join(first, second);
       case 1:
@@ -81,14 +101,24 @@ struct Machine {
       case 6:
         if (a == 255) relay.close(second);
         return;
+      case 12:
+        return relay.replace(first, second, a > 127 ? ReplaceStep::Send : ReplaceStep::Receive);
+      case 13: {  // records on a trunk, from where it is bound to
+        Buffer datagram(kPlainHeader);
+        write_plain_header(datagram, a % 4U);
+        datagram.insert(datagram.end(), octets.begin(), octets.end());
+        return receive(b > 127 ? 8 : 1, 1, datagram);
+      }
       case 7: {  // an authentic probe: what only an agent can send
-        const auto which = static_cast<std::uint8_t>(b % 3U + 1U);
+        constexpr std::array<std::uint8_t, 4> kAwaiting{1, 2, 3, 6};
+        const std::uint8_t which = kAwaiting.at(b % kAwaiting.size());
         Probe probe{.token = {which}, .counter = octets.empty() ? a : octets[0]};
         if (octets.size() >= 9) std::copy_n(octets.begin() + 1, 8, probe.echo.begin());
         return receive(1, a, encode(probe, {which}, tags));
       }
       case 8: {  // an authentic confirmation: what only the server can send
-        const auto which = static_cast<std::uint8_t>(b % 2U + 4U);
+        constexpr std::array<std::uint8_t, 3> kProbing{4, 5, 7};
+        const std::uint8_t which = kProbing.at(b % kProbing.size());
         Confirmation said{.status = static_cast<ConfirmationStatus>(a % 2U + 1U),
                           .token = {which},
                           .counter = octets.empty() ? a : octets[0]};
@@ -105,10 +135,13 @@ struct Machine {
     const bool at_server = socket == 1 || socket == 2;
     const std::uint64_t relayed = relay.totals().relayed;
     const std::uint64_t probes = relay.totals().probes_sent;
+    const std::uint64_t on_trunks = relay.totals().trunk_datagrams_sent;
     relay.on_datagram(SocketId{socket}, address(from), MutableBytes{buffer}.subspan(kHeadroom), now,
                       sender);
-    // Where nothing was relayed and nobody was probed, all that went out is an answer.
-    if (at_server && relayed == relay.totals().relayed && probes == relay.totals().probes_sent)
+    // Where nothing was relayed, no bundle had to leave, and nobody was probed, all that went out
+    // is an answer.
+    if (at_server && relayed == relay.totals().relayed && probes == relay.totals().probes_sent &&
+        on_trunks == relay.totals().trunk_datagrams_sent)
       SALLYPORT_REQUIRE(sender.octets - before <= octets.size());
   }
   void expect_balance() const {

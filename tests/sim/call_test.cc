@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "system.h"
 
@@ -43,12 +46,13 @@ void expect_hidden(System& system, const std::vector<std::string>& hidden) {
   }
 }
 
-// ---- The seam: the same call, with the brain on either side ----
+// ---- The seam: the same call, with the brain on either side, in each carriage ----
 
-class Seam : public testing::TestWithParam<BrainAt> {};
+class Seam : public testing::TestWithParam<std::tuple<BrainAt, media::Carriage>> {};
 
 TEST_P(Seam, CarriesACallFromAndToThePublicNetwork) {
-  System system{GetParam(), 1, harsh_nat()};
+  const auto [brain_at, carriage] = GetParam();
+  System system{brain_at, 1, harsh_nat(), kX + 1, 1, carriage};
   auto alice = system.phone(0, "alice");
   auto bob = system.public_phone("bob", "192.0.2.20");
   ASSERT_TRUE(registered(system, *alice));
@@ -76,10 +80,14 @@ TEST_P(Seam, CarriesACallFromAndToThePublicNetwork) {
   EXPECT_EQ(system.server_plane().ends(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(BrainAt, Seam, testing::Values(BrainAt::Server, BrainAt::Agent),
-                         [](const auto& its) {
-                           return its.param == BrainAt::Server ? "Server" : "Agent";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    BrainAt, Seam,
+    testing::Combine(testing::Values(BrainAt::Server, BrainAt::Agent),
+                     testing::Values(media::Carriage::Bound, media::Carriage::Tagged)),
+    [](const auto& its) {
+      return std::string{std::get<0>(its.param) == BrainAt::Server ? "Server" : "Agent"} +
+             (std::get<1>(its.param) == media::Carriage::Bound ? "Bound" : "Tagged");
+    });
 
 // ---- Two agents whose private networks are the same ----
 
@@ -91,18 +99,20 @@ struct Path {
   std::uint16_t y;
 };
 
-class AgentToAgent : public testing::TestWithParam<Path> {
+class AgentToAgent : public testing::TestWithParam<std::tuple<Path, media::Carriage>> {
  protected:
+  const Path path_ = std::get<0>(GetParam());
+  const media::Carriage carriage_ = std::get<1>(GetParam());
   NatSettings nat() const {
     NatSettings out = harsh_nat();
-    out.quality = GetParam().quality;
-    out.endpoint_dependent = GetParam().endpoint_dependent;
+    out.quality = path_.quality;
+    out.endpoint_dependent = path_.endpoint_dependent;
     return out;
   }
 };
 
 TEST_P(AgentToAgent, IsHeardAtOnceThroughHoldAndRebindingAndUntilTheEnd) {
-  System system{BrainAt::Server, 2, nat(), GetParam().y};
+  System system{BrainAt::Server, 2, nat(), path_.y, 1, carriage_};
   auto alice = system.phone(0, "alice");
   auto bob = system.phone(1, "bob");  // the same private address and port as alice
   ASSERT_TRUE(registered(system, *alice));
@@ -129,6 +139,24 @@ TEST_P(AgentToAgent, IsHeardAtOnceThroughHoldAndRebindingAndUntilTheEnd) {
     EXPECT_GT(bob->packets_heard(), 100U);
   }
 
+  // Connections with new keys, and the other carriage and back, while both talk: no gap is heard.
+  const media::Carriage other =
+      carriage_ == media::Carriage::Bound ? media::Carriage::Tagged : media::Carriage::Bound;
+  alice->forget_heard();
+  bob->forget_heard();
+  for (const auto& change : std::vector<std::function<void()>>{
+           [&] { system.renew_multiplex(0); }, [&] { system.set_carriage(0, other); },
+           [&] { system.renew_multiplex(1); }, [&] { system.set_carriage(1, other); },
+           [&] { system.renew_multiplex(0); }, [&] { system.set_carriage(0, carriage_); },
+           [&] { system.renew_multiplex(0); }, [&] { system.set_carriage(1, carriage_); }}) {
+    change();
+    system.world.run_for(3s);
+  }
+  EXPECT_LT(alice->longest_gap(), 250ms);
+  EXPECT_LT(bob->longest_gap(), 250ms);
+  EXPECT_GT(alice->packets_heard(), 900U);
+  EXPECT_GT(bob->packets_heard(), 900U);
+
   // Held for longer than the NAT remembers: nobody sends, then they are heard again at once.
   alice->hold(true);
   system.world.run_for(90s);
@@ -144,23 +172,33 @@ TEST_P(AgentToAgent, IsHeardAtOnceThroughHoldAndRebindingAndUntilTheEnd) {
   bob->hang_up();
   EXPECT_TRUE(system.world.run_until([&] { return alice->state() == State::Ended; }, 10s));
   system.world.run_for(60s);
-  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(system.agent_plane(i).ends(), 0U);
+  // A trunk that was opened stays, whatever the carriage is now.
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(system.agent_plane(i).ends(), 0U);
+    EXPECT_EQ(system.agent_plane(i).trunks(), 1U);
+  }
   EXPECT_EQ(system.server_plane().ends(), 0U);
+  EXPECT_EQ(system.server_plane().trunks(), 2U);
   EXPECT_TRUE(system.sip().calls().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Paths, AgentToAgent,
-    testing::Values(Path{"Clean", {.latency = 20ms}, true, kX + 1},
-                    Path{"CleanOnePort", {.latency = 20ms}, true, kX},
-                    Path{"ConeNat", {.latency = 20ms}, false, kX + 1},
-                    Path{"LossAndReordering",
-                         {.latency = 20ms, .jitter = 60ms, .loss_percent = 5},
-                         true,
-                         kX + 1},
-                    Path{"Duplication", {.latency = 20ms, .duplicate_percent = 20}, true, kX},
-                    Path{"FarAway", {.latency = 150ms}, true, kX + 1}),
-    [](const auto& its) { return its.param.name; });
+    testing::Combine(
+        testing::Values(Path{"Clean", {.latency = 20ms}, true, kX + 1},
+                        Path{"CleanOnePort", {.latency = 20ms}, true, kX},
+                        Path{"ConeNat", {.latency = 20ms}, false, kX + 1},
+                        Path{"LossAndReordering",
+                             {.latency = 20ms, .jitter = 60ms, .loss_percent = 5},
+                             true,
+                             kX + 1},
+                        Path{"Duplication", {.latency = 20ms, .duplicate_percent = 20}, true, kX},
+                        Path{"FarAway", {.latency = 150ms}, true, kX + 1}),
+        testing::Values(media::Carriage::Bound, media::Carriage::Tagged)),
+    [](const auto& its) {
+      return std::string{std::get<0>(its.param).name} +
+             (std::get<1>(its.param) == media::Carriage::Bound ? "Bound" : "Tagged");
+    });
 
 TEST(OneAgent, JoinsItsTwoTerminalsInsideIt) {
   System system{BrainAt::Server, 1, harsh_nat()};

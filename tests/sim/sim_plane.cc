@@ -84,7 +84,7 @@ Result<media::OpenedPort> SimPlane::open_port(const media::PortSpec& spec, OnEve
 Result<MediaId> SimPlane::open_flow(const media::FlowSpec& spec, OnEvent on_event) {
   const MediaId id{next_id_++};
   std::vector<SocketId> sockets;
-  if (spec.end == media::FlowEnd::Probing)
+  if (spec.end == media::FlowEnd::Probing && !spec.tagged())
     for (std::size_t i = 0; i < spec.components.size(); ++i)
       if (const auto socket = open_socket(static_cast<std::uint16_t>(50000 + next_socket_)))
         sockets.push_back(*socket);
@@ -94,6 +94,23 @@ Result<MediaId> SimPlane::open_flow(const media::FlowSpec& spec, OnEvent on_even
   owned_[id] = std::move(sockets);
   schedule();
   return id;
+}
+
+Result<MediaId> SimPlane::open_trunk(const media::TrunkSpec& spec, OnEvent on_event) {
+  const MediaId id{next_id_++};
+  std::vector<SocketId> sockets;
+  if (spec.end == media::FlowEnd::Probing)
+    if (const auto socket = open_socket(static_cast<std::uint16_t>(50000 + next_socket_)))
+      sockets.push_back(*socket);
+  const auto added = relay_->add_trunk(id, spec, sockets);
+  if (!added) return tl::make_unexpected(added.error());
+  events_[id] = std::move(on_event);
+  owned_[id] = std::move(sockets);
+  return id;
+}
+
+void SimPlane::install_keys(media::KeyRingId ring, const media::KeysOfConnection& keys) {
+  relay_->install_keys(ring, keys, network_.now());
 }
 
 void SimPlane::set_remote(MediaId id, const media::RemoteSpec& remote) {

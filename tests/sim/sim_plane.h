@@ -22,15 +22,22 @@ class SimPlane final : public media::Plane, private media::Sender {
 
   Result<media::OpenedPort> open_port(const media::PortSpec& spec, OnEvent on_event) override;
   Result<media::MediaId> open_flow(const media::FlowSpec& spec, OnEvent on_event) override;
+  Result<media::MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent on_event) override;
+  void install_keys(media::KeyRingId ring, const media::KeysOfConnection& keys) override;
+  void forget_keys(media::KeyRingId ring) override { relay_->forget_keys(ring); }
   void set_remote(media::MediaId, const media::RemoteSpec& remote) override;
   void join(media::MediaId, media::MediaId) override;
   void leave(media::MediaId) override;
+  void replace(media::MediaId old, media::MediaId by, media::ReplaceStep step) override {
+    relay_->replace(old, by, step);
+  }
   void probe(media::MediaId) override;
   void close(media::MediaId) override;
   void count(media::MediaId, OnCounts on_counts) override;
 
   const media::Totals& totals() const { return relay_->totals(); }
   std::size_t ends() const { return relay_->ends(); }
+  std::size_t trunks() const { return relay_->trunks(); }
 
  private:
   void send(media::SocketId from, const TransportAddress& to, std::uint8_t dscp,

@@ -1,5 +1,6 @@
 #include "system.h"
 
+#include <functional>
 #include <utility>
 
 namespace sallyport::sim {
@@ -26,9 +27,10 @@ std::vector<TransportAddress> server_sockets(std::uint16_t y) {
   return out;
 }
 
-control::ControlSession::Handler no_housekeeping() {
+// Nothing but that each connection brings keys.
+control::ControlSession::Handler housekeeping(std::function<void()> on_attached) {
   return {.on_message = [](const auto&) { return Result<void>{}; },
-          .on_attached = {},
+          .on_attached = [on_attached](std::uint64_t) { on_attached(); },
           .on_detached = {},
           .on_gone = [](const Error&) {}};
 }
@@ -45,12 +47,34 @@ System::Agent::Agent(System& system, std::size_t index, RealmId its_realm)
     : realm(its_realm),
       host(system.world, realm, kAgent, edge::Policy::inside_default(), {}),
       pair({}, index + 1),
-      at_agent(pair.dialling, system.world, no_housekeeping()),
-      at_server(pair.accepting, system.world, no_housekeeping()) {}
+      at_agent(pair.dialling, system.world, housekeeping([this] {
+                 install_keys(host.plane, pair.dialling, media::KeyRingId{1},
+                              media::Direction::AgentToServer);
+               })),
+      at_server(pair.accepting, system.world,
+                housekeeping([this, index, &plane = system.server_->plane] {
+                  install_keys(plane, pair.accepting,
+                               media::KeyRingId{static_cast<std::uint64_t>(index + 1)},
+                               media::Direction::ServerToAgent);
+                })) {}
+
+void System::Agent::install_keys(SimPlane& plane, const mux::Multiplex& from, media::KeyRingId ring,
+                                 media::Direction sends) {
+  media::KeysOfConnection keys{.connection = from.connection_number(), .sends = sends};
+  if (from.export_key(media::kMediaExporterLabel, {}, keys.secret)) plane.install_keys(ring, keys);
+}
+
+void System::set_carriage(std::size_t agent, media::Carriage carriage) {
+  brain_->set_carriage(Place::inside(AgentId{static_cast<std::uint32_t>(agent + 1)}), carriage);
+}
 
 System::System(BrainAt brain_at, std::size_t agents, const NatSettings& nat, std::uint16_t y,
-               std::uint64_t seed)
-    : world(seed), brain_at_(brain_at), y_(y), users_(std::make_unique<NoUsers>()) {
+               std::uint64_t seed, media::Carriage carriage)
+    : world(seed),
+      brain_at_(brain_at),
+      carriage_(carriage),
+      y_(y),
+      users_(std::make_unique<NoUsers>()) {
   server_ = std::make_unique<SimHost>(world, kPublic, kServer, edge::Policy::outside_default({}),
                                       server_sockets(y));
   start_brain();
@@ -111,13 +135,15 @@ void System::attach(std::size_t index) {
   Agent& agent = *agents_[index];
   const AgentId id{static_cast<std::uint32_t>(index + 1)};
   const Place inside = Place::inside(id);
-  const edge::LocalEdgeOptions options{
+  set_carriage(index, carriage_);
+  edge::LocalEdgeOptions options{
       .commander = "brain",
       .advertised = {},
       .certificates = {},
       .first_accepted_id = edge::kChosenByEdge | std::uint64_t{id.value} << 32U | 1U};
   (void)agent.pair.connect();
   const auto local_edge = [&](SimHost& host, edge::Observer& observer) {
+    options.ring = media::KeyRingId{&host == server_.get() ? id.value : 1};
     return std::make_unique<edge::LocalEdge>(host.network, host.plane, host.policy, *audit_, *log_,
                                              options, observer);
   };

@@ -41,9 +41,9 @@ struct SimHost {
 
 class System {
  public:
-  // `y`: kX for one-port mode.
+  // `y`: kX for one-port mode. `carriage`: of every agent's media.
   System(BrainAt brain_at, std::size_t agents, const NatSettings& nat, std::uint16_t y = kX + 1,
-         std::uint64_t seed = 1);
+         std::uint64_t seed = 1, media::Carriage carriage = media::Carriage::Tagged);
   ~System();
 
   World world;
@@ -54,6 +54,9 @@ class System {
   // A phone in the public network that calls by way of the server.
   std::unique_ptr<SimPhone> public_phone(const std::string& user, const std::string& address);
 
+  // A new TLS connection beside the old one, with new keys, as cycling makes one.
+  void renew_multiplex(std::size_t agent) { (void)agents_[agent]->pair.connect(); }
+  void set_carriage(std::size_t agent, media::Carriage carriage);
   // The multiplex connection breaks; it is dialled again after `away`.
   void break_multiplex(std::size_t agent, Duration away);
   SimPlane& server_plane() { return server_->plane; }
@@ -63,6 +66,8 @@ class System {
  private:
   struct Agent {
     Agent(System& system, std::size_t index, RealmId its_realm);
+    void install_keys(SimPlane& plane, const mux::Multiplex& from, media::KeyRingId ring,
+                      media::Direction sends);
     RealmId realm;
     SimHost host;
     mux::TestPair pair;
@@ -79,6 +84,7 @@ class System {
   void pump();
 
   BrainAt brain_at_;
+  media::Carriage carriage_;
   std::unique_ptr<Log> log_ = Log::silent();
   std::unique_ptr<edge::Audit> audit_ = edge::Audit::none();
   std::unique_ptr<SimHost> server_;

@@ -26,6 +26,8 @@ class SilentEdge final : public edge::Edge {
   void find_local_address(edge::QueryId, const IpAddress&) override {}
   void open_port(edge::MediaId, const media::PortSpec&) override {}
   void open_flow(edge::MediaId, const media::FlowSpec&) override {}
+  void open_trunk(edge::MediaId, const media::TrunkSpec&) override {}
+  void replace(edge::MediaId, edge::MediaId, media::ReplaceStep) override {}
   void set_remote(edge::MediaId, const media::RemoteSpec&) override {}
   void join(edge::MediaId, edge::MediaId) override {}
   void leave(edge::MediaId) override {}

@@ -82,6 +82,8 @@ class FakeEdge final : public edge::Edge {
   void find_local_address(edge::QueryId id, const IpAddress& toward) override;
   void open_port(MediaId, const media::PortSpec&) override {}
   void open_flow(MediaId, const media::FlowSpec&) override {}
+  void open_trunk(MediaId, const media::TrunkSpec&) override {}
+  void replace(MediaId, MediaId, media::ReplaceStep) override {}
   void set_remote(MediaId, const media::RemoteSpec&) override {}
   void join(MediaId, MediaId) override {}
   void leave(MediaId) override {}
