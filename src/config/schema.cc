@@ -27,12 +27,14 @@ constexpr Unit kUnits[] = {
 constexpr std::int64_t kLongest = 3'153'600'000'000;  // a hundred years, far from any overflow
 struct Size {
   std::string_view name;
-  std::uint64_t octets;
+  std::uint64_t units;  // octets; bits a second
 };
 constexpr Size kSizes[] = {{"GiB", std::uint64_t{1} << 30U},
                            {"MiB", std::uint64_t{1} << 20U},
                            {"KiB", std::uint64_t{1} << 10U},
                            {"B", 1}};
+
+constexpr Size kRates[] = {{"Gbit/s", 1'000'000'000}, {"Mbit/s", 1'000'000}, {"kbit/s", 1000}};
 
 // "15 s" as 15 and "s". At most 12 digits, so that no product overflows.
 std::optional<std::pair<std::int64_t, std::string_view>> split_quantity(std::string_view text) {
@@ -280,15 +282,33 @@ std::optional<ByteCount> parse_byte_count(std::string_view text) {
   if (!quantity) return std::nullopt;
   for (const Size& size : kSizes)
     if (size.name == quantity->second)
-      return ByteCount{static_cast<std::uint64_t>(quantity->first) * size.octets};
+      return ByteCount{static_cast<std::uint64_t>(quantity->first) * size.units};
   return std::nullopt;
 }
 
 std::string to_text(ByteCount count) {
   for (const Size& size : kSizes)
-    if (count.octets % size.octets == 0 && (count.octets != 0 || size.name == "B"))
-      return fmt::format("{} {}", count.octets / size.octets, size.name);
+    if (count.octets % size.units == 0 && (count.octets != 0 || size.name == "B"))
+      return fmt::format("{} {}", count.octets / size.units, size.name);
   return {};
+}
+
+std::optional<BitRate> parse_bit_rate(std::string_view text) {
+  if (text == "none") return BitRate{};
+  const auto quantity = split_quantity(text);
+  if (!quantity) return std::nullopt;
+  for (const Size& rate : kRates)
+    if (rate.name == quantity->second)
+      return BitRate{static_cast<std::uint64_t>(quantity->first) * rate.units};
+  return std::nullopt;
+}
+
+std::string to_text(BitRate rate) {
+  if (rate.bits == BitRate::kNone) return "none";
+  for (const Size& unit : kRates)
+    if (rate.bits % unit.units == 0 && rate.bits != 0)
+      return fmt::format("{} {}", rate.bits / unit.units, unit.name);
+  return fmt::format("{} kbit/s", rate.bits / 1000);
 }
 
 // ---- Places ----
@@ -373,6 +393,18 @@ void Schema::add(std::string path, ByteCount& member, ByteCount least, ByteCount
         return std::nullopt;
       },
       [](ByteCount count) { return to_text(count); }, "a number of bytes such as \"1 MiB\""));
+}
+
+void Schema::add(std::string path, BitRate& member, std::string comment) {
+  add(text_key(
+      std::move(path), member, std::move(comment),
+      [](const std::string& text, BitRate& out) -> Unfit {
+        const auto parsed = parse_bit_rate(text);
+        if (!parsed) return "not a bit rate; units are kbit/s, Mbit/s, Gbit/s";
+        out = *parsed;
+        return std::nullopt;
+      },
+      [](BitRate rate) { return to_text(rate); }, "a bit rate such as \"2 Mbit/s\", or \"none\""));
 }
 
 void Schema::add(std::string path, Level& member, std::string comment) {

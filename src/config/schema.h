@@ -62,6 +62,7 @@ class Schema {
   void add(std::string path, Duration& member, Duration least, Duration most, std::string comment);
   void add(std::string path, ByteCount& member, ByteCount least, ByteCount most,
            std::string comment);
+  void add(std::string path, BitRate& member, std::string comment);
   void add(std::string path, Level& member, std::string comment);
   void add(std::string path, fastpath::Mode& member, std::string comment);
   void add(std::string path, edge::Transport& member, std::string comment);
@@ -124,11 +125,13 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 // The name of a key in the environment: "multiplex.listen" is SALLYPORT_MULTIPLEX_LISTEN.
 std::string environment_name(std::string_view path);
 
-// Durations and byte counts as people write them: "15 s", "300 ms", "24 h", "90 d"; "1 MiB".
+// Quantities as people write them: "15 s", "300 ms", "24 h", "90 d"; "1 MiB"; "512 kbit/s", "none".
 std::optional<Duration> parse_duration(std::string_view text);
 std::string to_text(Duration duration);
 std::optional<ByteCount> parse_byte_count(std::string_view text);
 std::string to_text(ByteCount count);
+std::optional<BitRate> parse_bit_rate(std::string_view text);
+std::string to_text(BitRate rate);
 
 template <typename T>
 void Schema::add_named(const std::string& path, std::map<std::string, T>& member,

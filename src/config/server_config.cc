@@ -87,6 +87,13 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
                    "The longest match wins.");
 }
 
+void describe_marks(Schema& schema, const std::string& section, ServerConfig::Marks& marks) {
+  schema.add(section + ".signalling", marks.signalling, 0, 63, "Signalling (SIP).");
+  schema.add(section + ".audio", marks.audio, 0, 63, "Audio, and fax.");
+  schema.add(section + ".video", marks.video, 0, 63, "Video of cameras.");
+  schema.add(section + ".other", marks.other, 0, 63, "Presentation, camera control and the like.");
+}
+
 void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
   constexpr unsigned kMany = 10'000'000;
   schema.section("limits", "What agents and strangers can use up.");
@@ -99,6 +106,13 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
   schema.add("limits.calls", limits.calls, 1, kMany, "Calls at once in all.");
   schema.add("limits.calls_per_agent", limits.calls_per_agent, 1, kMany,
              "Calls at once through one agent; one more is refused with 503.");
+  schema.add("limits.bandwidth", limits.bandwidth,
+             "Media of all calls together, in one direction and with headers, by what their SDP "
+             "says (b=, or the dearest codec): \"200 Mbit/s\", or \"none\". A call that would take "
+             "more, or a change of one, is refused with 488 and warning 370; no call is cut.");
+  schema.add("limits.bandwidth_per_agent", limits.bandwidth_per_agent,
+             "The same for the calls through one agent: less than its site's line takes.");
+  schema.add("limits.bandwidth_per_call", limits.bandwidth_per_call, "The same for one call.");
 }
 
 }  // namespace
@@ -165,6 +179,13 @@ Schema describe(ServerConfig& config) {
   describe(schema, "media.outside", "Media ports towards destinations.", config.media.outside);
 
   describe_sip(schema, config.sip);
+
+  schema.section("dscp",
+                 "How packets are marked for quality of service (DSCP, 0 to 63): to terminals, and "
+                 "between agents and this server. Media that shares a datagram shares its mark.");
+  describe_marks(schema, "dscp", config.inside_marks);
+  schema.section("dscp.outside", "The same towards destinations.");
+  describe_marks(schema, "dscp.outside", config.outside_marks);
   describe(schema, "Certificate for SIP over TLS towards destinations.", config.tls);
   describe(schema, config.modes);
   describe(schema, "Everything that the adapters told this server's edge to open or close.",

@@ -110,6 +110,15 @@ struct ServerConfig {
 
   TlsSection tls;  // towards destinations; the multiplex connection has certificates of its own
 
+  // How packets are marked for quality of service (DSCP).
+  struct Marks {
+    std::uint8_t signalling = edge::kDscpSignalling;
+    std::uint8_t audio = edge::kDscpVoice;
+    std::uint8_t video = edge::kDscpVideo;
+    std::uint8_t other = edge::kDscpVideo;
+  };
+  Marks inside_marks, outside_marks;
+
   std::vector<Mode> modes{Mode::ServerMaster};
   AuditSection audit;
 
@@ -120,6 +129,9 @@ struct ServerConfig {
     unsigned contacts_per_identity = 10;
     unsigned calls = 5000;
     unsigned calls_per_agent = 1000;
+    BitRate bandwidth;  // of media, in one direction, as the SDP tells it
+    BitRate bandwidth_per_agent;
+    BitRate bandwidth_per_call;
   } limits;
 
   std::string audit_file() const;      // audit.file, or where it is by default

@@ -31,6 +31,13 @@ struct ByteCount {
   friend auto operator<=>(const ByteCount&, const ByteCount&) = default;
 };
 
+// In one direction. Written "512 kbit/s", "100 Mbit/s", or "none": no limit.
+struct BitRate {
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  std::uint64_t bits = kNone;  // a second
+  friend auto operator<=>(const BitRate&, const BitRate&) = default;
+};
+
 // Which side runs the protocol adapters. A session uses the first mode of the agent's list that the
 // server's list has too; none in common is a refusal.
 enum class Mode : std::uint8_t { ServerMaster, AgentMaster };

@@ -40,6 +40,7 @@ enum class Transport : std::uint8_t { Udp, Tcp, Tls };
 using Dscp = std::uint8_t;
 constexpr Dscp kDscpSignalling = 24;  // CS3
 constexpr Dscp kDscpVoice = 46;       // EF
+constexpr Dscp kDscpVideo = 34;       // AF41
 
 // TLS ends at the edge: keys never leave it, a certificate is chosen by name there.
 struct TlsSpec {

@@ -14,6 +14,13 @@ void add_unique(std::vector<IpAddress>& to, const IpAddress& ip) {
   if (std::find(to.begin(), to.end(), ip) == to.end()) to.push_back(ip);
 }
 
+sip::Marks marks(const config::ServerConfig::Marks& configured) {
+  return {.signalling = configured.signalling,
+          .audio = configured.audio,
+          .video = configured.video,
+          .other = configured.other};
+}
+
 sip::Config adapter_config(const config::ServerConfig& config, const std::string& default_domain,
                            const std::vector<IpAddress>& advertised) {
   sip::Config out;
@@ -37,11 +44,16 @@ sip::Config adapter_config(const config::ServerConfig& config, const std::string
         break;
     }
   }
+  out.inside_marks = marks(config.inside_marks);
+  out.outside_marks = marks(config.outside_marks);
   out.advertised = advertised;
   out.domain = default_domain;
   out.ask_after = config.sip.ask_after;
   out.max_calls = config.limits.calls;
   out.max_calls_per_agent = config.limits.calls_per_agent;
+  out.max_bandwidth = config.limits.bandwidth.bits;
+  out.max_bandwidth_per_agent = config.limits.bandwidth_per_agent.bits;
+  out.max_bandwidth_per_call = config.limits.bandwidth_per_call.bits;
   return out;
 }
 

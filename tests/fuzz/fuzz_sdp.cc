@@ -4,6 +4,7 @@
 #include <string>
 
 #include "codec/sdp/sdp.h"
+#include "codec/sdp/traffic.h"
 #include "require.h"
 
 namespace sallyport::codec::sdp {
@@ -14,6 +15,7 @@ void try_description(std::string_view text) {
   if (!description) return;
   SALLYPORT_REQUIRE(Editor{*description}.finish() == text);
   const auto& media = description->media();
+  SALLYPORT_REQUIRE(traffic(*description).bits < std::uint64_t{1} << 50);
   for (const Media& m : media) {
     (void)m.address(0);
     (void)m.address(1);

@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "base/transport_address.h"
+#include "edge/edge.h"
 
 namespace sallyport::adapter::sip {
 
@@ -21,9 +22,20 @@ struct Listening {
   std::string certificate;                                   // by name at that edge
 };
 
+// How packets are marked on one side (DSCP, RFC 4594).
+struct Marks {
+  edge::Dscp signalling = edge::kDscpSignalling;
+  edge::Dscp audio = edge::kDscpVoice;  // and fax
+  edge::Dscp video = edge::kDscpVideo;
+  edge::Dscp other = edge::kDscpVideo;  // presentation, camera control
+};
+
 struct Config {
   Listening inside;
   Listening outside;
+  Marks inside_marks;  // to terminals, and between agent and server
+  Marks outside_marks;
+  const Marks& marks(bool to_outside) const { return to_outside ? outside_marks : inside_marks; }
   // What the public sees of the server: in Via, Contact and SDP. At most one of each family; empty:
   // the address that the edge itself reports.
   std::vector<IpAddress> advertised;
@@ -37,6 +49,9 @@ struct Config {
   std::size_t max_transactions = 100000;
   std::size_t max_calls = 20000;
   std::size_t max_calls_per_agent = 1000;
+  std::uint64_t max_bandwidth = ~std::uint64_t{0};  // bits a second; see bandwidth_limits.h
+  std::uint64_t max_bandwidth_per_agent = ~std::uint64_t{0};
+  std::uint64_t max_bandwidth_per_call = ~std::uint64_t{0};
   std::size_t max_connections_outside = 8192;
   std::size_t max_connections_inside = 2048;          // per agent
   Duration stranger_idle = std::chrono::seconds{60};  // a connection that never said anything valid

@@ -14,6 +14,11 @@ bool is_active(const codec::sdp::Media& media) { return media.port != 0 && media
 // A muxed stream is still given a pair: the answerer may not know rtcp-mux (RFC 5761 5.1.1).
 unsigned components_of(const codec::sdp::Media& media) { return media.is_rtp() ? 2 : 1; }
 
+edge::Dscp mark_of(const codec::sdp::Media& media, const Marks& marks) {
+  if (media.kind == "audio" || media.kind == "image") return marks.audio;
+  return media.kind == "video" ? marks.video : marks.other;
+}
+
 media::Accept accept_from(const MediaParty& party, const IpAddress& signalled) {
   if (!party.place.is_outside()) return media::Accept::SignalledHost;
   if (party.behind_nat || signalled.is_private()) return media::Accept::FirstPlausible;
@@ -70,7 +75,7 @@ MediaSession::OfferPtr MediaSession::offer(int branch, Side from, std::string_vi
   const auto& media = description->media();
   for (std::size_t i = 0; i < media.size(); ++i) {
     if (!is_active(media[i])) continue;
-    for (const Side side : {kCaller, kCallee}) use(offer, side, i, components_of(media[i]), out);
+    for (const Side side : {kCaller, kCallee}) use(offer, side, i, media[i], out);
     // A new port has nothing to lose: it may send there before the answer.
     const auto slot = find(from, branch, i);
     if (slot && !slot->remote && offer->uses[offer->uses.size() - 2 + from].opened) {
@@ -86,25 +91,26 @@ MediaSession::OfferPtr MediaSession::offer(int branch, Side from, std::string_vi
   return offer;
 }
 
-void MediaSession::use(const OfferPtr& offer, Side side, std::size_t index, unsigned components,
-                       Commands& out) {
+void MediaSession::use(const OfferPtr& offer, Side side, std::size_t index,
+                       const codec::sdp::Media& media, Commands& out) {
   Slots& of_side = slots(side, offer->branch);
   if (of_side.size() <= index) of_side.resize(index + 1);
   const std::shared_ptr<Slot> present = of_side[index];
-  if (present && !present->failed && present->components >= components) {
+  if (present && !present->failed && present->components >= components_of(media)) {
     offer->uses.push_back({side, index, present, false, nullptr});
     return;
   }
   const MediaParty& party = side == offer->from ? offer->offerer : offer->answerer;
-  const auto opened = open(party, components, out);
+  const auto opened = open(party, media, out);
   slots(side, offer->branch)[index] = opened;
   offer->uses.push_back({side, index, opened, true, present});
 }
 
-std::shared_ptr<MediaSession::Slot> MediaSession::open(const MediaParty& party, unsigned components,
+std::shared_ptr<MediaSession::Slot> MediaSession::open(const MediaParty& party,
+                                                       const codec::sdp::Media& media,
                                                        Commands& out) {
   auto slot = std::make_shared<Slot>();
-  slot->components = components;
+  slot->components = components_of(media);
   const std::weak_ptr<bool> alive = alive_;
   MediaPaths::Handler handler;
   handler.on_open = [this, alive, slot](const std::vector<TransportAddress>& own, Commands& at) {
@@ -119,8 +125,9 @@ std::shared_ptr<MediaSession::Slot> MediaSession::open(const MediaParty& party, 
     tell_ready(at);
   };
   media::PortSpec spec;
-  spec.components = components;
+  spec.components = slot->components;
   spec.toward = party.signalling;
+  spec.dscp = mark_of(media, party.marks);
   const MediaId id = out.media().open_port(party.place, spec, std::move(handler));
   if (!slot->failed) slot->id = id;
   return slot;

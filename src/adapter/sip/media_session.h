@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapter/sip/config.h"
 #include "adapter/sip/dialog.h"
 #include "codec/sdp/sdp.h"
 
@@ -24,6 +25,7 @@ struct MediaParty {
   IpAddress signalling;  // where its signalling comes from
   IpAddress shown;       // our own address as that side sees it: for SDP without any port
   bool behind_nat = false;
+  Marks marks;
 };
 
 class MediaSession {
@@ -91,8 +93,10 @@ class MediaSession {
 
   Slots& slots(Side side, int branch);
   std::shared_ptr<Slot> find(Side side, int branch, std::size_t index) const;
-  void use(const OfferPtr& offer, Side side, std::size_t index, unsigned components, Commands& out);
-  std::shared_ptr<Slot> open(const MediaParty& party, unsigned components, Commands& out);
+  void use(const OfferPtr& offer, Side side, std::size_t index, const codec::sdp::Media& media,
+           Commands& out);
+  std::shared_ptr<Slot> open(const MediaParty& party, const codec::sdp::Media& media,
+                             Commands& out);
   void tell_ready(Commands& out);
   void settle(const OfferPtr& offer, std::size_t index, const codec::sdp::Media& offered,
               const codec::sdp::Media* answered, Commands& out);

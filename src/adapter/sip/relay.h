@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "adapter/sip/bandwidth_limits.h"
 #include "adapter/sip/call.h"
 #include "adapter/sip/call_limits.h"
 #include "adapter/sip/dialog.h"
@@ -21,6 +22,9 @@
 
 namespace sallyport::adapter::sip {
 
+// RFC 3261 20.43: what is said with the 488.
+constexpr std::string_view kNoBandwidth = "370 sallyport \"Insufficient Bandwidth\"";
+
 class Relay {
  public:
   Relay(Stack& stack, Locator& locator, Topology& topology, Routing& routing)
@@ -28,7 +32,9 @@ class Relay {
         locator_(locator),
         topology_(topology),
         routing_(routing),
-        call_limits_(stack.config.max_calls, stack.config.max_calls_per_agent) {}
+        call_limits_(stack.config.max_calls, stack.config.max_calls_per_agent),
+        bandwidth_limits_(stack.config.max_bandwidth, stack.config.max_bandwidth_per_agent,
+                          stack.config.max_bandwidth_per_call) {}
 
   void set_journal(Journal& journal) { journal_ = &journal; }
 
@@ -132,7 +138,8 @@ class Relay {
   void on_failed(const ExchangePtr& exchange, Branch& branch, Errc why, Commands& out);
   bool retry_with_credentials(const ExchangePtr& exchange, Branch& branch,
                               const wire::Message& response, Commands& out);
-  void fail_branch(const ExchangePtr& exchange, Branch& branch, int status, Commands& out);
+  void fail_branch(const ExchangePtr& exchange, Branch& branch, int status, Commands& out,
+                   std::string_view warning = {});
   void conclude(const ExchangePtr& exchange, Commands& out);
   void send_response(const ExchangePtr& exchange, Branch& branch, const wire::Message& response,
                      const std::optional<std::string>& body, const DialogPtr& dialog,
@@ -184,6 +191,10 @@ class Relay {
   void record(const Dialog& dialog);
   void cancel_left_over(const Hop& to, const wire::Message& invite, Commands& out);
 
+  // relay_bandwidth.cc
+  bool admit_media(const Exchange& exchange, Place callee, std::string_view sdp);
+  void settle_media(const Exchange& exchange, Place callee, const wire::Message& response);
+
   // relay_audit.cc: are the parties still there?
   void start_audit(const DialogPtr& dialog, Commands& out);
   void audit(const DialogPtr& dialog, Commands& out);
@@ -214,6 +225,7 @@ class Relay {
   DialogTable dialogs_;
   std::unordered_map<CallId, CallPtr> calls_;
   CallLimits call_limits_;
+  BandwidthLimits bandwidth_limits_;
   std::unordered_map<ExchangeId, ExchangePtr> exchanges_;
   std::unordered_map<ServerId, ExchangePtr> by_server_;
   // SUBSCRIBE and REFER whose NOTIFY may overtake their answer, by place, Call-ID and tag.

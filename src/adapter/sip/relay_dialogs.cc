@@ -375,6 +375,7 @@ CallPtr Relay::find_call(CallId id) const {
 void Relay::end(const CallPtr& call, std::string_view why, Commands& out) {
   if (calls_.erase(call->id) == 0) return;
   call_limits_.leave(call->id);
+  bandwidth_limits_.leave(call->id);
   // A stranger can make calls that nobody answers, as many as he likes: those are counted only.
   if (call->state == CallState::Established)
     stack_.log.info("call ended", {{"call", call->id.value}, {"why", why}});

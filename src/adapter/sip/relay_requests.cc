@@ -267,7 +267,8 @@ void Relay::on_located(const ExchangePtr& exchange, Branch& branch, std::vector<
 }
 
 MediaParty Relay::media_party(const Hop& hop, bool behind_nat) const {
-  return {hop.place, hop.remote.ip, stack_.transport.shown_address(hop).ip, behind_nat};
+  return {hop.place, hop.remote.ip, stack_.transport.shown_address(hop).ip, behind_nat,
+          stack_.config.marks(hop.place.is_outside())};
 }
 
 // True when the request waits for ports (or was refused for want of them).
@@ -284,6 +285,10 @@ bool Relay::offer_media(const ExchangePtr& exchange, Branch& branch, Commands& o
     callee_nat = exchange->dialog->parties[other_side(exchange->side)]->behind_nat;
   } else {
     caller_nat = exchange->caller->behind_nat;
+  }
+  if (!admit_media(*exchange, branch.hops.front().place, *part)) {
+    fail_branch(exchange, branch, 488, out, kNoBandwidth);
+    return true;
   }
   const int number = exchange->dialog ? exchange->dialog->branch : branch.number;
   const auto on_ready = [this, exchange, &branch](bool ok, Commands& at) {

@@ -120,6 +120,14 @@ Relay::BodyState Relay::response_body(const ExchangePtr& exchange, Branch& branc
     rewritten(*late->second, media.rewrite_offer(*late->second));
     return BodyState::Ready;
   }
+  if (!exchange->dialog && !admit_media(*exchange, hop.place, *part)) {
+    body = std::string{};
+    if (response.status() < 200) return BodyState::Bad;
+    // The callee has answered already: it is told goodbye.
+    refuse_second(exchange, branch, response, out);
+    fail_branch(exchange, branch, 488, out, kNoBandwidth);
+    return BodyState::Held;
+  }
   branch.holding = true;
   branch.held.push_back(response);
   const auto offer = media.offer(
@@ -247,6 +255,8 @@ void Relay::on_success(const ExchangePtr& exchange, Branch& branch, const wire::
     record(*dialog);
   }
   if (dialog) {
+    if (exchange->call)
+      settle_media(*exchange, dialog->parties[other_side(exchange->side)]->hop.place, response);
     note_usage(dialog, exchange->request, &response, out);
     note_session_timer(dialog, response, out);
   }
@@ -280,8 +290,10 @@ void Relay::on_final(const ExchangePtr& exchange, Branch& branch, const wire::Me
   stack_.timers.stop(branch.ringing_timer);
   branch.done = true;
   record_end(*exchange, branch);
-  if (exchange->dialog && branch.offer && exchange->call)
+  if (exchange->dialog && branch.offer && exchange->call) {
     exchange->call->media.abandon(branch.offer, out);  // the media stays as it was
+    bandwidth_limits_.withdrawn(exchange->call->id);
+  }
   if (!exchange->dialog && exchange->call) exchange->call->media.close_branch(branch.number, out);
   if (exchange->answered) return finish(exchange, out);
   if (!exchange->best || rank(response.status()) < rank(exchange->best->status())) {
@@ -328,12 +340,13 @@ void Relay::on_failed(const ExchangePtr& exchange, Branch& branch, Errc why, Com
 }
 
 // The branch ends as if this had been answered.
-void Relay::fail_branch(const ExchangePtr& exchange, Branch& branch, int status, Commands& out) {
+void Relay::fail_branch(const ExchangePtr& exchange, Branch& branch, int status, Commands& out,
+                        std::string_view warning) {
   if (branch.done) return;
-  const auto made = wire::Message::parse(wire::Builder::response(exchange->request, status,
-                                                                 wire::default_reason(status),
-                                                                 stack_.random.hex(8))
-                                             .finish());
+  auto builder = wire::Builder::response(exchange->request, status, wire::default_reason(status),
+                                         stack_.random.hex(8));
+  if (!warning.empty()) builder.add(HeaderName::Warning, warning);
+  const auto made = wire::Message::parse(builder.finish());
   if (!made) return;
   branch.target.credentials.clear();
   on_final(exchange, branch, *made, out);

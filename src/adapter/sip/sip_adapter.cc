@@ -49,7 +49,8 @@ void SipAdapter::on_listening(Place place, edge::ListenerId id, const TransportA
   end_left_over(place, out);
 }
 
-// The parties of a call that nobody carries any more are told. Datagrams need the listener that they leave from; connections are dialled.
+// The parties of a call that nobody carries any more are told. Datagrams need the listener that
+// they leave from; connections are dialled.
 void SipAdapter::end_left_over(Place place, Commands& out) {
   if (journal_ == nullptr) return;
   std::vector<LastWord>& words = left_over_[place];

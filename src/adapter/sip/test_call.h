@@ -20,8 +20,9 @@ inline TransportAddress media_of(const wire::Message& message, std::size_t index
 
 // Alice of site A and Bob, who talk to each other (or not yet).
 struct Pair {
-  explicit Pair(Place place_of_bob = kSiteB)
-      : alice(world.phone(kSiteA, "alice", "10.1.1.5:5060")),
+  explicit Pair(Place place_of_bob = kSiteB, Config config = {})
+      : world(std::move(config)),
+        alice(world.phone(kSiteA, "alice", "10.1.1.5:5060")),
         bob(world.phone(place_of_bob, "bob",
                         place_of_bob.is_outside() ? "192.0.2.6:5060" : "10.2.2.6:5060")) {
     world.enrol(bob);

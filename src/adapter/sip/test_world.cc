@@ -22,7 +22,7 @@ MediaId FakePaths::open_port(Place place, const media::PortSpec& spec, Handler h
   const MediaId id{++next_};
   ++opened;
   const bool full = ports.size() >= limit;
-  Port port{.place = place, .handler = std::move(handler)};
+  Port port{.place = place, .dscp = spec.dscp, .handler = std::move(handler)};
   for (unsigned i = 0; i < spec.components; ++i)
     port.own.push_back({hosts.at(place), static_cast<std::uint16_t>(next_port_ + i)});
   next_port_ = static_cast<std::uint16_t>(next_port_ + 2);
@@ -66,7 +66,7 @@ void FakePaths::close(MediaId port) {
 void FakePaths::count(MediaId port, std::function<void(const PathCounts&, Commands&)> on_counts) {
   PathCounts counts;
   counts.port.components = {{.packets_in = ports.at(port).packets}};
-  later_.push_back(
+  later_.emplace_back(
       [on_counts = std::move(on_counts), counts](Commands& out) { on_counts(counts, out); });
 }
 

@@ -31,6 +31,7 @@ class FakePaths final : public MediaPaths {
   struct Port {
     Place place;
     std::vector<TransportAddress> own;
+    edge::Dscp dscp = 0;
     std::optional<media::RemoteSpec> remote;
     MediaId joined;
     int started = 0;

@@ -87,6 +87,7 @@ void Transport::on_edge_up(Place place, Commands& out) {
       const edge::ListenerId id{out.new_id()};
       listeners_[id] = {place, transport, {address, 0}};
       edge::ListenSpec spec{.transport = transport, .address = {address, port}, .protocol = "sip"};
+      spec.dscp = config_.marks(place.is_outside()).signalling;
       if (transport == edge::Transport::Tls)
         spec.tls = edge::TlsSpec{.certificate = listening.certificate};
       edge->listen(id, spec);
@@ -406,6 +407,7 @@ edge::ConnectionId Transport::dial(const Hop& hop, Commands& out) {
   start_sweeping(out);
 
   edge::ConnectSpec spec{.transport = hop.transport, .remote = hop.remote, .protocol = "sip"};
+  spec.dscp = config_.marks(hop.place.is_outside()).signalling;
   if (hop.transport == edge::Transport::Tls)
     spec.tls = edge::TlsSpec{
         .certificate = (hop.place.is_outside() ? config_.outside : config_.inside).certificate,

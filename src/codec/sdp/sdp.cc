@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "codec/text.h"
 
@@ -216,6 +217,25 @@ std::vector<std::string_view> Description::attributes(std::size_t media,
 
 std::vector<std::string_view> Description::session_attributes(std::string_view name) const {
   return attributes_of(-1, name);
+}
+
+std::optional<std::uint64_t> Description::bandwidth(std::size_t media,
+                                                    std::string_view type) const {
+  return bandwidth_of(static_cast<int>(media), type);
+}
+
+std::optional<std::uint64_t> Description::session_bandwidth(std::string_view type) const {
+  return bandwidth_of(-1, type);
+}
+
+std::optional<std::uint64_t> Description::bandwidth_of(int media, std::string_view type) const {
+  for (const Line& line : lines_) {
+    if (line.media != media || line.type != 'b') continue;
+    std::string_view rest = line.value;
+    if (equals_without_case(take_until(rest, ':'), type))
+      return decimal(trim(rest), std::numeric_limits<std::uint32_t>::max());
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string_view> Description::attributes_of(int media, std::string_view name) const {

@@ -60,6 +60,9 @@ class Description {
   // Names of attributes are case-sensitive (RFC 8866 5.13).
   std::vector<std::string_view> attributes(std::size_t media, std::string_view name) const;
   std::vector<std::string_view> session_attributes(std::string_view name) const;
+  // The value of the b= line of this type ("AS", "TIAS"; RFC 8866 5.8), if it has one.
+  std::optional<std::uint64_t> bandwidth(std::size_t media, std::string_view type) const;
+  std::optional<std::uint64_t> session_bandwidth(std::string_view type) const;
   std::string_view text() const { return text_; }
 
  private:
@@ -75,6 +78,7 @@ class Description {
   void index_line(const Line& line);
   void inherit();
   std::vector<std::string_view> attributes_of(int media, std::string_view name) const;
+  std::optional<std::uint64_t> bandwidth_of(int media, std::string_view type) const;
 
   std::string_view session_host_;
   bool session_connection_ = false;

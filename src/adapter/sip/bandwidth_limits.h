@@ -1,0 +1,113 @@
+// How much the media of calls may take: of one call, through one agent, and in all. A new call that
+// would take more is refused, and so is a change of one; an established call is never cut. What is
+// counted is what the SDP tells (codec/sdp/traffic.h), bits a second in one direction. Relay's;
+// brain's thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "adapter/adapter.h"
+#include "adapter/sip/dialog.h"
+
+namespace sallyport::adapter::sip {
+
+class BandwidthLimits {
+ public:
+  using Bits = std::uint64_t;
+
+  BandwidthLimits(Bits in_all, Bits per_agent, Bits per_call)
+      : in_all_(in_all), per_agent_(per_agent), per_call_(per_call) {}
+
+  // The call would have media between these places: as much as before, or `bits`, whichever is
+  // more, until settled() or withdrawn(). False, and nothing changed: it is beyond a limit.
+  bool offer(CallId call, Place caller, Place callee, Bits bits) {
+    Use& use = calls_[call];
+    const Use before = use;
+    count(before, false);
+    for (const Place place : {caller, callee}) {
+      const bool listed =
+          std::find(use.places.begin(), use.places.end(), place) != use.places.end();
+      // Two terminals of one agent are joined inside it.
+      if (caller != callee && !listed) use.places.push_back(place);
+    }
+    use.offered = std::max(use.offered, bits);
+    const bool more = use.bits() > before.bits() || use.places.size() > before.places.size();
+    const bool admitted = !more || fits(use);
+    if (!admitted) use = before;
+    count(use, true);
+    return admitted;
+  }
+
+  // It was agreed: the call has `bits` of media between these two places, and nowhere else.
+  void settled(CallId call, Place caller, Place callee, Bits bits) {
+    const auto it = calls_.find(call);
+    if (it == calls_.end()) return;
+    Use& use = it->second;
+    count(use, false);
+    std::erase_if(use.places,
+                  [&](const Place place) { return place != caller && place != callee; });
+    use.agreed = std::min(bits, use.bits());
+    use.offered = 0;
+    count(use, true);
+  }
+
+  // It was refused: the media stays as it was agreed before.
+  void withdrawn(CallId call) {
+    const auto it = calls_.find(call);
+    if (it == calls_.end() || it->second.agreed == 0) return;
+    count(it->second, false);
+    it->second.offered = 0;
+    count(it->second, true);
+  }
+
+  void leave(CallId call) {
+    const auto it = calls_.find(call);
+    if (it == calls_.end()) return;
+    count(it->second, false);
+    calls_.erase(it);
+  }
+
+  Bits in_all() const { return used_; }
+  Bits through(Place place) const {
+    const auto it = by_agent_.find(place);
+    return it == by_agent_.end() ? 0 : it->second;
+  }
+
+ private:
+  struct Use {
+    std::vector<Place> places;  // whose links it crosses
+    Bits agreed = 0;
+    Bits offered = 0;
+    Bits bits() const { return std::max(agreed, offered); }
+  };
+
+  bool fits(const Use& use) const {
+    if (use.bits() > per_call_) return false;
+    if (use.places.empty()) return true;
+    if (use.bits() > in_all_ - std::min(in_all_, used_)) return false;
+    return std::all_of(use.places.begin(), use.places.end(), [&](const Place place) {
+      return place.is_outside() || use.bits() <= per_agent_ - std::min(per_agent_, through(place));
+    });
+  }
+  void count(const Use& use, bool in) {
+    if (use.places.empty()) return;
+    used_ = in ? used_ + use.bits() : used_ - use.bits();
+    for (const Place place : use.places) {
+      if (place.is_outside()) continue;
+      Bits& bits = by_agent_[place];
+      bits = in ? bits + use.bits() : bits - use.bits();
+      if (bits == 0) by_agent_.erase(place);
+    }
+  }
+
+  Bits in_all_, per_agent_, per_call_;
+  std::unordered_map<CallId, Use> calls_;
+  std::map<Place, Bits> by_agent_;
+  Bits used_ = 0;
+};
+
+}  // namespace sallyport::adapter::sip
