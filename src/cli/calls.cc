@@ -18,9 +18,10 @@ void add_calls(CLI::App& app, Action& action) {
   add_client_options(*command, *common);
   command->callback([common, &action] {
     action = [common] {
-      return ask_and_print(
-          *common, Side::Server, "calls", {},
-          [](const boost::json::value& result) { fmt::print("{}", table(result, "no calls\n")); });
+      return ask_and_print(*common, Side::Server, "calls", {}, [](boost::json::value result) {
+        with_moments(result, {"since"}, std::chrono::system_clock::now());
+        fmt::print("{}", table(result, "no calls\n"));
+      });
     };
   });
 }

@@ -1,9 +1,11 @@
 #include "cli/print.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <ctime>
 #include <sstream>
 
 namespace sallyport::cli {
@@ -74,6 +76,15 @@ std::string fields_at(const json::object& object, int depth) {
   return out;
 }
 
+// "59 s", "2 min", "5 h", "3 d": one unit, cut off.
+std::string span(std::int64_t of_seconds) {
+  constexpr std::pair<std::int64_t, const char*> kUnits[] = {
+      {86400, "d"}, {3600, "h"}, {60, "min"}};
+  for (const auto& [unit, name] : kUnits)
+    if (of_seconds >= unit) return fmt::format("{} {}", of_seconds / unit, name);
+  return fmt::format("{} s", of_seconds);
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -106,6 +117,37 @@ std::string cell(const json::value& value) {
       return fmt::format("{}", value.get_double());
     default:
       return printable(json::serialize(value));
+  }
+}
+
+std::string moment(std::string_view rfc3339, WallTime now) {
+  std::tm utc{};
+  const std::string text{rfc3339};
+  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  if (end == nullptr || *end != '\0') return printable(rfc3339);
+  const std::time_t at = ::timegm(&utc);
+  const std::time_t today = WallTime::clock::to_time_t(now);
+  std::tm local{};
+  std::tm local_today{};
+  ::localtime_r(&at, &local);
+  ::localtime_r(&today, &local_today);
+  const bool same_day =
+      local.tm_year == local_today.tm_year && local.tm_yday == local_today.tm_yday;
+  const std::string clock =
+      same_day ? fmt::format("{:%H:%M:%S}", local) : fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
+  return at > today ? fmt::format("{} (in {})", clock, span(at - today))
+                    : fmt::format("{} ({} ago)", clock, span(today - at));
+}
+
+void with_moments(json::value& list, std::initializer_list<std::string_view> members,
+                  WallTime now) {
+  if (!list.is_array()) return;
+  for (json::value& each : list.get_array()) {
+    if (!each.is_object()) continue;
+    for (const std::string_view member : members)
+      if (auto* value = each.get_object().if_contains(member);
+          value != nullptr && value->is_string())
+        *value = moment(std::string_view{value->get_string()}, now);
   }
 }
 

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <boost/json/fwd.hpp>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/time.h"
 
 namespace sallyport::cli {
 
@@ -14,6 +17,13 @@ std::string printable(std::string_view text);
 
 // One value in one line: lists separated by commas, times and numbers as they are.
 std::string cell(const boost::json::value& value);
+
+// A time of RFC 3339 as people read it, in this host's zone and with how far away it is:
+// "14:03:11 (2 min ago)", "2026-11-24 23:59:00 (in 5 h)". What is no such time stays as it is.
+std::string moment(std::string_view rfc3339, WallTime now);
+// Does so with these members of each object in the list.
+void with_moments(boost::json::value& list, std::initializer_list<std::string_view> members,
+                  WallTime now);
 
 // A list of objects as columns under their names, in the order in which they first appear; members
 // that are objects are left to --json. `empty` is printed when there are none.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <cstdlib>
+#include <ctime>
 
 namespace sallyport::cli {
 namespace {
@@ -26,6 +28,18 @@ TEST(Print, ListsBecomeTables) {
   EXPECT_EQ(table(boost::json::parse("[]"), "none\n"), "none\n");
   EXPECT_EQ(table(boost::json::parse(R"([{"a":1,"d":4},{"a":5,"b":6,"c":7,"d":8}])"), ""),
             "A  B  C  D\n1  -  -  4\n5  6  7  8\n");
+}
+
+TEST(Print, TimesAreOfThisHostsZoneAndSayHowFarAwayTheyAre) {
+  ::setenv("TZ", "CET-1", 1);
+  ::tzset();
+  const WallTime now{seconds{1'700'000'000}};  // 2023-11-14 22:13:20 UTC
+  EXPECT_EQ(moment("2023-11-14T22:12:21Z", now), "23:12:21 (59 s ago)");
+  EXPECT_EQ(moment("2023-11-14T22:13:20Z", now), "23:13:20 (0 s ago)");
+  EXPECT_EQ(moment("2023-11-14T22:22:20Z", now), "23:22:20 (in 9 min)");
+  EXPECT_EQ(moment("2023-11-14T23:13:20Z", now), "2023-11-15 00:13:20 (in 1 h)");
+  EXPECT_EQ(moment("2023-11-12T22:00:00Z", now), "2023-11-12 23:00:00 (2 d ago)");
+  EXPECT_EQ(moment("soon\x1b", now), "soon?");
 }
 
 TEST(Print, ObjectsBecomeFields) {

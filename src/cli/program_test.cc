@@ -85,9 +85,10 @@ class Program : public testing::Test {
 TEST_F(Program, EveryCommandHasHelpWithAnExample) {
   EXPECT_EQ(run("--help").exit, kOk);
   EXPECT_THAT(run("--version").out, HasSubstr("sallyport " SALLYPORT_VERSION));
-  for (const char* command : {"server", "agent", "invite", "join", "revoke", "agents", "user add",
-                              "user list", "user remove", "status", "calls", "audit verify",
-                              "firewall", "config check", "config default", "demo"}) {
+  for (const char* command :
+       {"server", "agent", "invite", "join", "revoke", "agents", "registrations", "user add",
+        "user list", "user remove", "status", "calls", "audit verify", "firewall", "config check",
+        "config default", "demo"}) {
     const Outcome help = run(std::string{command} + " --help");
     EXPECT_EQ(help.exit, kOk) << command;
     EXPECT_THAT(help.out, HasSubstr("Example")) << command;
@@ -135,7 +136,8 @@ TEST_F(Program, ProblemsOfAFileArePrintedAsJsonToo) {
 }
 
 TEST_F(Program, NobodyThereIsThree) {
-  for (const char* command : {"invite a", "revoke a", "agents", "user list", "calls", "status"})
+  for (const char* command :
+       {"invite a", "revoke a", "agents", "user list", "calls", "registrations", "status"})
     EXPECT_EQ(run(std::string{command} + " --socket " + folder_ + "/none").exit, kNotRunning)
         << command;
 }

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "admin/wall_time.h"
+
 namespace sallyport::server {
 namespace {
 
@@ -127,7 +129,7 @@ class Report {
                      {"state", sip::name(call.state)},
                      {"from", call.from},
                      {"to", call.to},
-                     {"since", std::chrono::system_clock::to_time_t(call.since)},
+                     {"since", admin::to_text(call.since)},
                      {"from_hears", heard_by(call, sip::kCaller)},
                      {"to_hears", heard_by(call, sip::kCallee)}};
     describe_carriage(call, out);

@@ -343,8 +343,11 @@ std::string Server::start_admin() {
                  [reply](const boost::json::array& calls) { reply.ok(calls); });
   });
   admin_->add("registrations", [this](const boost::json::object&, const admin::Reply& reply) {
-    reply.ok(sip_ ? sip_->registrations([this](Place p) { return name_of(p); }, network_.wall_now())
-                  : boost::json::array{});
+    if (!sip_)
+      return reply.ok(boost::json::object{{"registrations", boost::json::array{}},
+                                          {"blocked", boost::json::array{}}});
+    reply.ok(sip_->registrations([this](Place place) { return name_of(place); }, network_.now(),
+                                 network_.wall_now()));
   });
   add_enrolment_commands(*admin_, {.enrolment = *enrolment_,
                                    .network = network_,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "admin/wall_time.h"
 #include "brain/secrets.h"
 
 namespace sallyport::server {
@@ -106,8 +107,6 @@ brain::Routing::Config routing_config(const config::ServerConfig& config) {
   return out;
 }
 
-std::int64_t unix_time(WallTime time) { return std::chrono::system_clock::to_time_t(time); }
-
 }  // namespace
 
 Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig& config,
@@ -181,17 +180,27 @@ void SipService::hide(AgentId agent, const IpAddress& address) {
   adapter_->hide_addresses(adapter::Place::inside(agent), {address});
 }
 
-boost::json::array SipService::registrations(const NameOf& name_of, WallTime now) const {
-  boost::json::array out;
-  for (const brain::Binding& binding : registrations_->all(now))
-    out.push_back(boost::json::object{{"identity", binding.identity},
-                                      {"place", name_of(binding.place)},
-                                      {"contact", binding.contact},
-                                      {"address", binding.address.to_string()},
-                                      {"transport", sip::name(binding.transport)},
-                                      {"expires", unix_time(binding.expires)},
-                                      {"details", binding.details}});
-  return out;
+boost::json::object SipService::registrations(const NameOf& name_of, TimePoint now,
+                                              WallTime wall_now) const {
+  boost::json::array registered;
+  for (const brain::Binding& binding : registrations_->all(wall_now))
+    registered.push_back(boost::json::object{{"identity", binding.identity},
+                                             {"agent", name_of(binding.place)},
+                                             {"contact", binding.contact},
+                                             {"address", binding.address.to_string()},
+                                             {"transport", sip::name(binding.transport)},
+                                             {"expires", admin::to_text(binding.expires)},
+                                             {"details", binding.details}});
+  boost::json::array blocked;
+  for (const sip::Throttle::Blocked& each : registrar_->blocked(now)) {
+    const WallTime until = wall_now + std::chrono::duration_cast<WallTime::duration>(each.left);
+    blocked.push_back(boost::json::object{{"identity", each.suspect.identity},
+                                          {"agent", name_of(each.suspect.place)},
+                                          {"address", each.suspect.host.to_string()},
+                                          {"failures", each.failures},
+                                          {"until", admin::to_text(until)}});
+  }
+  return {{"registrations", std::move(registered)}, {"blocked", std::move(blocked)}};
 }
 
 boost::json::object SipService::counters() const {

@@ -40,7 +40,8 @@ class SipService {
   void hide(AgentId agent, const IpAddress& address);
 
   std::vector<adapter::sip::CallInfo> calls() const { return adapter_->calls(); }
-  boost::json::array registrations(const NameOf& name_of, WallTime now) const;
+  // Who is registered, and who is refused for a while after wrong passwords.
+  boost::json::object registrations(const NameOf& name_of, TimePoint now, WallTime wall_now) const;
   boost::json::object counters() const;
 
   brain::Users& users() { return *users_; }

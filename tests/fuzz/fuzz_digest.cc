@@ -51,8 +51,9 @@ void try_judged(std::string_view credentials) {
   SeededRandom random{1};
   Authenticator authenticator{{}, {1}, users, random};
   const WallTime wall{seconds{1'700'000'000}};
-  const auto judgement = authenticator.judge(*request, HeaderName::Authorization, "example.org",
-                                             "sip:alice@x", "192.0.2.1", wall, TimePoint{});
+  const auto judgement =
+      authenticator.judge(*request, HeaderName::Authorization, "example.org",
+                          {"sip:alice@x", Place::outside(), {}}, wall, TimePoint{});
   SALLYPORT_REQUIRE(judgement.verdict != Authenticator::Verdict::Accepted);
   SALLYPORT_REQUIRE(authenticator.nonces() == 0);
 }

@@ -43,6 +43,7 @@ struct World {
   SeededRandom random{1};
   Counters counters;
   std::unique_ptr<Log> log = Log::silent();
+  RegistrationRefusals refusals{counters, *log};
   brain::MemoryRegistrations registrations;
   Authenticator authenticator{{}, {1}, users, random};
   Gruu gruu{{2}};
@@ -53,7 +54,7 @@ struct World {
 void try_registrar(const Message& request) {
   World world{false};
   Registrar registrar{world.config, *world.domains, world.registrations, world.authenticator,
-                      world.gruu,   world.random,   world.counters};
+                      world.gruu,   world.random,   world.counters,      world.refusals};
   int answers = 0;
   registrar.on_register(request, world.from, world.commands.steady, world.commands.wall,
                         [&](const std::string& response) {
@@ -77,6 +78,7 @@ void try_relay(const Message& request) {
       topology,
       world.random,
       world.counters,
+      world.refusals,
       *world.log,
       [&](const Target&, const Requester::Build& build,
           const Transactions::ResponseHandler& handler, Commands& out) {

@@ -147,11 +147,9 @@ std::vector<std::string> Authenticator::challenges(std::string_view realm, bool 
 }
 
 Authenticator::Judgement Authenticator::judge(const Message& request, HeaderName header,
-                                              std::string_view realm, std::string_view identity,
-                                              std::string_view source, WallTime now,
-                                              TimePoint steady_now) {
-  const std::string key = std::string{identity} + ' ' + std::string{source};
-  if (throttle_.blocked(key, steady_now)) return {Verdict::Blocked, {}};
+                                              std::string_view realm, const Suspect& suspect,
+                                              WallTime now, TimePoint steady_now) {
+  if (throttle_.blocked(suspect, steady_now)) return {Verdict::Blocked, {}};
 
   std::optional<Answer> answer;
   for (const auto& line : request.headers()) {
@@ -169,13 +167,13 @@ Authenticator::Judgement Authenticator::judge(const Message& request, HeaderName
                           answer->cnonce};
   const bool right = equal_in_constant_time(digest_response(ha1, input), lower(answer->response));
   if (!user || !right) {
-    const bool blocked = throttle_.on_failure(key, steady_now);
-    return {blocked ? Verdict::Blocked : Verdict::Wrong, {}};
+    const bool blocked = throttle_.on_failure(suspect, steady_now);
+    return {blocked ? Verdict::Blocked : user ? Verdict::Wrong : Verdict::Unknown, {}};
   }
   if (!same_resource(answer->uri, request.request_uri())) return {Verdict::Mismatch, {}};
   // RFC 7616 3.3: stale only to who has shown the password, else it would ask nobody for a new one.
   if (!is_fresh(answer->nonce, realm, answer->count, now)) return {Verdict::Stale, {}};
-  throttle_.on_success(key);
+  throttle_.on_success(suspect);
   return {Verdict::Accepted, user};
 }
 

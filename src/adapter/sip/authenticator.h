@@ -40,7 +40,8 @@ class Authenticator {
     Accepted,
     Unanswered,  // no credentials that we could judge: challenge
     Stale,       // the right password, but the nonce is old or used: challenge with stale=true
-    Wrong,       // wrong password, unknown user: challenge again
+    Wrong,       // wrong password: challenge again
+    Unknown,     // no such user; to the terminal, as Wrong
     Blocked,     // wrong too often: 403, whatever is said
     Mismatch,    // made for another Request-URI (RFC 7616 3.4.6): 400
   };
@@ -60,11 +61,10 @@ class Authenticator {
   // The values of WWW-Authenticate (or Proxy-Authenticate), the better one first: RFC 8760 2.3.
   std::vector<std::string> challenges(std::string_view realm, bool stale, WallTime now);
 
-  // `header` is Authorization or ProxyAuthorization. `identity` and `source` (an IP address, and
-  // the place it belongs to) are what guessing is counted by.
+  // `header` is Authorization or ProxyAuthorization. `suspect` is what guessing is counted by.
   Judgement judge(const codec::sip::Message& request, codec::sip::HeaderName header,
-                  std::string_view realm, std::string_view identity, std::string_view source,
-                  WallTime now, TimePoint steady_now);
+                  std::string_view realm, const Suspect& suspect, WallTime now,
+                  TimePoint steady_now);
 
   std::size_t nonces() const { return used_.size(); }
   const Throttle& throttle() const { return throttle_; }

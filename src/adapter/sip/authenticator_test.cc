@@ -51,8 +51,9 @@ class AuthenticatorTest : public ::testing::Test {
     for (const std::string& one : authorizations) text += "Authorization: " + one + "\r\n";
     const auto request = Message::parse(text + "Content-Length: 0\r\n\r\n");
     EXPECT_TRUE(request);
-    const auto judgement = authenticator_.judge(*request, HeaderName::Authorization, kRealm,
-                                                "sip:alice@example.org", source, wall_, steady_);
+    const auto judgement = authenticator_.judge(
+        *request, HeaderName::Authorization, kRealm,
+        {"sip:alice@example.org", Place::outside(), *IpAddress::parse(source)}, wall_, steady_);
     EXPECT_EQ(judgement.user.has_value(), judgement.verdict == Verdict::Accepted);
     return judgement.verdict;
   }
@@ -173,10 +174,12 @@ TEST_F(AuthenticatorTest, BlocksAfterWrongPasswordsEvenTheRightOneButOnlyFromThe
   EXPECT_EQ(authenticator_.throttle().size(), 0U);
 }
 
-TEST_F(AuthenticatorTest, TreatsAnUnknownUserLikeAWrongPassword) {
+TEST_F(AuthenticatorTest, CountsAnUnknownUserLikeAWrongPassword) {
   Said nobody;
   nobody.login = "mallory";
-  EXPECT_EQ(judge(nonce(), nobody), Verdict::Wrong);
+  EXPECT_EQ(judge(nonce(), nobody), Verdict::Unknown);
+  EXPECT_EQ(judge(nonce(), nobody), Verdict::Unknown);
+  EXPECT_EQ(judge(nonce(), nobody), Verdict::Blocked);
 }
 
 TEST_F(AuthenticatorTest, RefusesAnAnswerMadeForAnotherResource) {
@@ -216,8 +219,8 @@ TEST_F(AuthenticatorTest, RemembersSoManyNoncesAndTakesNoneTwiceForAllThat) {
         "Call-ID: c\r\nCSeq: 1 REGISTER\r\nAuthorization: " +
         authorization(one, {}) + "\r\nContent-Length: 0\r\n\r\n");
     return small
-        .judge(*request, HeaderName::Authorization, kRealm, "sip:alice@example.org", "x", wall_,
-               steady_)
+        .judge(*request, HeaderName::Authorization, kRealm,
+               {"sip:alice@example.org", Place::outside(), {}}, wall_, steady_)
         .verdict;
   };
   for (const std::string& one : all) EXPECT_EQ(ask(one), Verdict::Accepted);

@@ -29,6 +29,7 @@ std::string q_value(std::uint16_t thousandths) {
 struct Registrar::Job {
   const wire::Message& request;
   const Hop& from;
+  const TimePoint steady_now;
   const WallTime now;
   const Respond& respond;
   std::string domain, identity;
@@ -37,15 +38,15 @@ struct Registrar::Job {
 
 void Registrar::on_register(const wire::Message& request, const Hop& from, TimePoint now,
                             WallTime wall_now, const Respond& respond) {
-  Job job{request, from, wall_now, respond, {}, {}, {}};
-  std::string refusal = check(job, now);
+  Job job{request, from, now, wall_now, respond, {}, {}, {}};
+  std::string refusal = check(job);
   if (!refusal.empty()) return respond(std::move(refusal));
   registrations_.find(job.identity, wall_now,
                       [&](const std::vector<brain::Binding>& present) { update(job, present); });
 }
 
 // RFC 3261 10.3 steps 1 to 6. The refusal, or nothing.
-std::string Registrar::check(Job& job, TimePoint now) {
+std::string Registrar::check(Job& job) {
   const wire::Message& request = job.request;
   std::string unsupported;
   for (const std::string_view token : request.list(HeaderName::Require)) {
@@ -71,11 +72,12 @@ std::string Registrar::check(Job& job, TimePoint now) {
 
   if (config_.authenticate) {
     const auto judgement =
-        authenticator_.judge(request, HeaderName::Authorization, job.domain, job.identity,
-                             guessing_source(job.from), job.now, now);
+        authenticator_.judge(request, HeaderName::Authorization, job.domain,
+                             suspect_of(job.identity, job.from), job.now, job.steady_now);
     if (judgement.verdict != Authenticator::Verdict::Accepted)
-      return refuse_credentials(judgement.verdict, request, job.domain, authenticator_, job.now,
-                                random_, counters_);
+      return refuse_credentials(
+          {judgement.verdict, request, job.from, job.domain, job.steady_now, job.now},
+          authenticator_, random_, refusals_);
     // Step 4: a user registers nobody else.
     if (judgement.user->name != codec::sip::unescape(to->uri.user))
       return refuse(job, 403, "register_other_identity");
@@ -180,37 +182,41 @@ std::string Registrar::accept(const Job& job, const std::vector<brain::Binding>&
 
 std::string Registrar::refuse(const Job& job, int status, std::string_view counter,
                               std::string_view reason) const {
-  counters_.add(counter);
+  refusals_.add(counter, job.request, job.from, job.steady_now);
   if (reason.empty()) reason = codec::sip::default_reason(status);
   return Builder::response(job.request, status, reason, random_.hex(8)).finish();
 }
 
-std::string refuse_credentials(Authenticator::Verdict verdict, const wire::Message& request,
-                               std::string_view realm, Authenticator& authenticator, WallTime now,
-                               Random& random, Counters& counters) {
+std::string refuse_credentials(const CredentialsRefused& what, Authenticator& authenticator,
+                               Random& random, RegistrationRefusals& refusals) {
   using Verdict = Authenticator::Verdict;
-  if (verdict == Verdict::Mismatch) {
-    counters.add("register_digest_mismatch");
-    return Builder::response(request, 400, "Digest for another URI", random.hex(8)).finish();
+  const auto note = [&](std::string_view counter) {
+    refusals.add(counter, what.request, what.from, what.now);
+  };
+  const auto respond = [&](int status, std::string_view reason) {
+    return Builder::response(what.request, status, reason, random.hex(8));
+  };
+  switch (what.verdict) {
+    case Verdict::Mismatch:
+      note("register_digest_mismatch");
+      return respond(400, "Digest for another URI").finish();
+    case Verdict::Blocked:
+      note("register_blocked");
+      return respond(403, codec::sip::default_reason(403)).finish();
+    case Verdict::Wrong:
+      note("register_wrong_password");
+      break;
+    case Verdict::Unknown:
+      note("register_no_such_user");
+      break;
+    default:
+      break;
   }
-  if (verdict == Verdict::Blocked) {
-    counters.add("register_blocked");
-    return Builder::response(request, 403, codec::sip::default_reason(403), random.hex(8)).finish();
-  }
-  if (verdict == Verdict::Wrong) counters.add("register_wrong_password");
-  auto response = Builder::response(request, 401, codec::sip::default_reason(401), random.hex(8));
-  for (const std::string& one : authenticator.challenges(realm, verdict == Verdict::Stale, now))
+  auto response = respond(401, codec::sip::default_reason(401));
+  const bool stale = what.verdict == Verdict::Stale;
+  for (const std::string& one : authenticator.challenges(what.realm, stale, what.wall_now))
     response.add(HeaderName::WwwAuthenticate, one);
   return response.finish();
-}
-
-std::string guessing_source(const Hop& from) {
-  const std::string place = std::to_string(from.place.agent.value) + ' ';
-  const IpAddress& ip = from.remote.ip;
-  if (ip.is_v4()) return place + ip.to_string();
-  std::array<std::uint8_t, 16> network{};
-  std::copy_n(ip.octets().begin(), 8, network.begin());
-  return place + IpAddress::v6(network).to_string();
 }
 
 std::string sip_date(WallTime time) {

@@ -13,6 +13,7 @@
 #include "adapter/sip/gruu.h"
 #include "adapter/sip/hop.h"
 #include "adapter/sip/register_request.h"
+#include "adapter/sip/registration_refusals.h"
 #include "base/random.h"
 #include "brain/registrations.h"
 
@@ -24,14 +25,15 @@ class Registrar {
 
   Registrar(const RegistrationConfig& config, const Domains& domains,
             brain::Registrations& registrations, Authenticator& authenticator, const Gruu& gruu,
-            Random& random, Counters& counters)
+            Random& random, Counters& counters, RegistrationRefusals& refusals)
       : config_(config),
         domains_(domains),
         registrations_(registrations),
         authenticator_(authenticator),
         gruu_(gruu),
         random_(random),
-        counters_(counters) {}
+        counters_(counters),
+        refusals_(refusals) {}
 
   // A REGISTER that has passed validate(), for a domain that is not relayed. `respond` is called
   // once, with a whole message; the request is needed until then.
@@ -40,7 +42,7 @@ class Registrar {
 
  private:
   struct Job;
-  std::string check(Job& job, TimePoint now);
+  std::string check(Job& job);
   void update(const Job& job, const std::vector<brain::Binding>& present);
   std::string accept(const Job& job, const std::vector<brain::Binding>& bindings);
   std::string refuse(const Job& job, int status, std::string_view counter,
@@ -53,17 +55,22 @@ class Registrar {
   const Gruu& gruu_;
   Random& random_;
   Counters& counters_;
+  RegistrationRefusals& refusals_;
 };
 
 // What an authenticator's judgement that is not Accepted means for the request: the response,
 // whole. Shared with the relay, which judges terminals in the same way where it holds the
 // credentials.
-std::string refuse_credentials(Authenticator::Verdict verdict, const wire::Message& request,
-                               std::string_view realm, Authenticator& authenticator, WallTime now,
-                               Random& random, Counters& counters);
-
-// What guessing is counted by: place and host, for IPv6 its /64, which one subscriber has whole.
-std::string guessing_source(const Hop& from);
+struct CredentialsRefused {
+  Authenticator::Verdict verdict;
+  const wire::Message& request;
+  const Hop& from;
+  std::string_view realm;
+  TimePoint now;
+  WallTime wall_now;
+};
+std::string refuse_credentials(const CredentialsRefused& what, Authenticator& authenticator,
+                               Random& random, RegistrationRefusals& refusals);
 
 // RFC 3261 20.17, in the form of RFC 1123: "Sat, 13 Nov 2010 23:29:00 GMT".
 std::string sip_date(WallTime time);

@@ -5,6 +5,7 @@
 
 #include "adapter/sip/digest.h"
 #include "adapter/sip/users_fake.h"
+#include "base/test_log.h"
 #include "brain/memory_registrations.h"
 #include "codec/sip/headers.h"
 
@@ -108,12 +109,14 @@ class RegistrarTest : public ::testing::Test {
   FakeUsers users_;
   SeededRandom random_{1};
   Counters counters_;
+  TestLog log_;
+  RegistrationRefusals refusals_{counters_, log_};
   Domains domains_{config_};
   brain::MemoryRegistrations registrations_;
   Authenticator authenticator_{{}, {1, 2, 3}, users_, random_};
   Gruu gruu_{{4, 5, 6}};
   Registrar registrar_{config_, domains_, registrations_, authenticator_,
-                       gruu_,   random_,  counters_};
+                       gruu_,   random_,  counters_,      refusals_};
   Hop from_;
   int cseq_ = 0;
   WallTime wall_{seconds{1'700'000'000}};  // 2023-11-14 22:13:20 UTC
@@ -155,6 +158,46 @@ TEST_F(RegistrarTest, RefusesAWrongPasswordTwiceWithAChallengeAndThenForGood) {
   EXPECT_EQ(status(said), 200);
   EXPECT_EQ(counters_.get("register_wrong_password"), 2U);
   EXPECT_EQ(counters_.get("register_blocked"), 2U);
+}
+
+TEST_F(RegistrarTest, LogsTheFirstRefusalOfANameAndSourceAndThenOneAMinute) {
+  refusals_.on_edge_up(from_.place, "office");
+  Said said;
+  EXPECT_EQ(status(said), 200);
+  EXPECT_TRUE(log_.lines.empty()) << "a challenge is no refusal";
+
+  said.password = "guess";
+  status(said);
+  ASSERT_EQ(log_.lines.size(), 1U);
+  EXPECT_THAT(log_.lines[0],
+              HasSubstr(R"("event":"registration refused","identity":"sip:alice@example.org",)"
+                        R"("agent":"office","address":"10.1.1.2:5060","why":"wrong password",)"
+                        R"("more_before":0)"));
+  EXPECT_THAT(log_.lines[0], Not(HasSubstr("guess")));
+  status(said);
+  EXPECT_EQ(log_.lines.size(), 1U) << "not again within the minute";
+  steady_ += seconds{60};
+  said.aor = "sip:nobody@example.org";
+  EXPECT_EQ(status(said), 401) << "as for a wrong password: the phone is not told";
+  ASSERT_EQ(log_.lines.size(), 2U);
+  EXPECT_THAT(log_.lines[1], HasSubstr(R"("why":"no such user")"));
+}
+
+TEST_F(RegistrarTest, StrangersFillNoLogAndHideNoPhoneAtAnAgent) {
+  const Hop inside = from_;
+  from_.place = Place::outside();
+  Said said;
+  said.password = "guess";
+  for (int i = 0; i < 500; ++i) {
+    from_.remote.ip = *IpAddress::parse("192.0.2." + std::to_string(i % 250));
+    said.aor = "sip:guess" + std::to_string(i) + "@example.org";
+    status(said);
+  }
+  EXPECT_EQ(log_.lines.size(), 20U);
+  from_ = inside;
+  said.aor = kAlice;
+  status(said);
+  EXPECT_EQ(log_.lines.size(), 21U);
 }
 
 TEST_F(RegistrarTest, TellsAPhoneWithAnOldNonceThatItIsStale) {

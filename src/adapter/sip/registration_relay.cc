@@ -169,12 +169,13 @@ bool RegistrationRelay::check(Job& job, Commands& out) {
   if (!job.held) return true;
 
   const auto judgement =
-      authenticator_.judge(request, HeaderName::Authorization, *domain, job.identity,
-                           guessing_source(job.from), job.now, out.now());
+      authenticator_.judge(request, HeaderName::Authorization, *domain,
+                           suspect_of(job.identity, job.from), job.now, out.now());
   if (judgement.verdict != Verdict::Accepted) {
-    job.respond(refuse_credentials(judgement.verdict, request, *domain, authenticator_, job.now,
-                                   random_, counters_),
-                out);
+    job.respond(
+        refuse_credentials({judgement.verdict, request, job.from, *domain, out.now(), job.now},
+                           authenticator_, random_, refusals_),
+        out);
     return false;
   }
   if (judgement.user->name != job.user) {
@@ -486,7 +487,7 @@ void RegistrationRelay::pass_on(const Job& job, const wire::Message& response,
 
 void RegistrationRelay::refuse(const Job& job, int status, std::string_view counter, Commands& out,
                                std::string_view reason) const {
-  counters_.add(counter);
+  refusals_.add(counter, job.request, job.from, out.now());
   if (reason.empty()) reason = codec::sip::default_reason(status);
   job.respond(Builder::response(job.request, status, reason, random_.hex(8)).finish(), out);
 }

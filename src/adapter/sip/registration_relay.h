@@ -21,6 +21,7 @@
 #include "adapter/sip/counters.h"
 #include "adapter/sip/domains.h"
 #include "adapter/sip/register_request.h"
+#include "adapter/sip/registration_refusals.h"
 #include "adapter/sip/requester.h"
 #include "adapter/sip/topology.h"
 #include "base/log.h"
@@ -42,8 +43,8 @@ class RegistrationRelay {
 
   RegistrationRelay(const Domains& domains, brain::Registrations& registrations,
                     const brain::Users& users, Authenticator& authenticator,
-                    const Topology& topology, Random& random, Counters& counters, Log& log,
-                    Send send, ShownAddress shown_address)
+                    const Topology& topology, Random& random, Counters& counters,
+                    RegistrationRefusals& refusals, Log& log, Send send, ShownAddress shown_address)
       : domains_(domains),
         registrations_(registrations),
         users_(users),
@@ -51,6 +52,7 @@ class RegistrationRelay {
         topology_(topology),
         random_(random),
         counters_(counters),
+        refusals_(refusals),
         log_(log),
         send_(std::move(send)),
         shown_address_(std::move(shown_address)),
@@ -96,6 +98,7 @@ class RegistrationRelay {
   const Topology& topology_;
   Random& random_;
   Counters& counters_;
+  RegistrationRefusals& refusals_;
   Log& log_;
   Send send_;
   ShownAddress shown_address_;

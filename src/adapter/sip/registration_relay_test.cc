@@ -133,6 +133,7 @@ class RelayTest : public ::testing::Test {
   SeededRandom random_{1};
   Counters counters_;
   std::unique_ptr<Log> log_ = Log::silent();
+  RegistrationRefusals refusals_{counters_, *log_};
   brain::MemoryRegistrations registrations_;
   Authenticator authenticator_{{}, {1, 2, 3}, users_, random_};
   Config sip_config_;
@@ -148,6 +149,7 @@ class RelayTest : public ::testing::Test {
                            topology_,
                            random_,
                            counters_,
+                           refusals_,
                            *log_,
                            [this](const Target& target, const Requester::Build& build,
                                   Transactions::ResponseHandler handler, Commands& out) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "adapter/sip/authenticator.h"
 #include "adapter/sip/domains.h"
@@ -39,6 +40,9 @@ class RegistrationService final : public RegisterHandler {
   const Domains& domains() const { return domains_; }
   const Gruu& gruu() const { return gruu_; }
 
+  // Who is refused for a while because of wrong passwords.
+  std::vector<Throttle::Blocked> blocked(TimePoint now) const;
+
   void on_start(Stack& stack) override;
   void on_register(ServerId id, const wire::Message& request, const Hop& from,
                    Commands& out) override;
@@ -59,6 +63,7 @@ class RegistrationService final : public RegisterHandler {
   Stack* stack_ = nullptr;
   // From on_start() on.
   std::optional<Authenticator> authenticator_;
+  std::optional<RegistrationRefusals> refusals_;
   std::optional<Registrar> registrar_;
   std::optional<RegistrationRelay> relay_;
   bool sweeping_ = false;

@@ -1,28 +1,40 @@
 #include "adapter/sip/throttle.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace sallyport::adapter::sip {
 
-bool Throttle::blocked(const std::string& key, TimePoint now) const {
-  const auto found = by_key_.find(key);
-  return found != by_key_.end() && now < found->second->blocked_until;
+Suspect suspect_of(std::string identity, const Hop& from) {
+  IpAddress host = from.remote.ip;
+  if (!host.is_v4()) {
+    std::array<std::uint8_t, 16> network{};
+    std::copy_n(host.octets().begin(), 8, network.begin());
+    host = IpAddress::v6(network);
+  }
+  return {std::move(identity), from.place, host};
 }
 
-bool Throttle::on_failure(const std::string& key, TimePoint now) {
-  const auto found = by_key_.find(key);
-  if (found != by_key_.end()) {
+bool Throttle::blocked(const Suspect& suspect, TimePoint now) const {
+  const auto found = by_suspect_.find(suspect);
+  return found != by_suspect_.end() && now < found->second->blocked_until;
+}
+
+bool Throttle::on_failure(const Suspect& suspect, TimePoint now) {
+  const auto found = by_suspect_.find(suspect);
+  if (found != by_suspect_.end()) {
     entries_.splice(entries_.begin(), entries_, found->second);
   } else {
-    if (entries_.size() >= limits_.keys) {
-      by_key_.erase(entries_.back().key);
+    if (entries_.size() >= limits_.suspects) {
+      by_suspect_.erase(entries_.back().suspect);
       entries_.pop_back();
     }
-    entries_.push_front({key, 0, limits_.block, {}, now});
-    by_key_.emplace(key, entries_.begin());
+    entries_.push_front({suspect, 0, limits_.block, {}, now});
+    by_suspect_.emplace(suspect, entries_.begin());
   }
   Entry& entry = entries_.front();
-  if (now - entry.last > limits_.memory) entry = {key, 0, limits_.block, {}, now};
+  if (now - entry.last > limits_.memory) entry = {suspect, 0, limits_.block, {}, now};
   entry.last = now;
   if (++entry.failures < limits_.failures) return false;
   // Every failure after a block blocks again, for twice as long.
@@ -31,11 +43,19 @@ bool Throttle::on_failure(const std::string& key, TimePoint now) {
   return true;
 }
 
-void Throttle::on_success(const std::string& key) {
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return;
+std::vector<Throttle::Blocked> Throttle::all_blocked(TimePoint now) const {
+  std::vector<Blocked> out;
+  for (const Entry& entry : entries_)
+    if (now < entry.blocked_until)
+      out.push_back({entry.suspect, entry.failures, entry.blocked_until - now});
+  return out;
+}
+
+void Throttle::on_success(const Suspect& suspect) {
+  const auto found = by_suspect_.find(suspect);
+  if (found == by_suspect_.end()) return;
   entries_.erase(found->second);
-  by_key_.erase(found);
+  by_suspect_.erase(found);
 }
 
 }  // namespace sallyport::adapter::sip
