@@ -86,6 +86,7 @@ Result<void> ServerSession::on_welcome(const control::wire::Envelope& message) {
                              .listen = context_.listen,
                              .is_server = context_.is_server,
                              .ring = kOwnKeys,
+                             .reach_key = "policy.terminals",
                              .first_accepted_id = welcomed_->first_accepted_id},
       slave_);
   slave_.set_edge(*edge_);

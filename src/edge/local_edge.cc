@@ -69,6 +69,16 @@ void LocalEdge::refuse(std::uint64_t id, Errc code, std::string what) {
   tell([id, code, what = std::move(what)](Observer& o) { o.on_refused(id, code, what); });
 }
 
+void LocalEdge::note_stranger(const IpAddress& ip, Transport transport) {
+  const std::string address = ip.to_string();
+  const auto left_out = strangers_.may_log(address, network_.now());
+  if (!left_out) return;
+  log_.warning("refused by policy", {{"address", address},
+                                     {"transport", name(transport)},
+                                     {"why", "not among " + options_.reach_key},
+                                     {"more_before", *left_out}});
+}
+
 void LocalEdge::tell(std::function<void(Observer&)> what) {
   network_.post(guarded([this, what = std::move(what)] { what(observer_); }));
 }
@@ -127,7 +137,7 @@ Result<TransportAddress> LocalEdge::listen_datagrams(ListenerId id, const Listen
     if (it == listeners_.end()) return;
     if (!policy_.reachable(remote.ip)) {
       ++counts_.datagrams_refused;
-      return;
+      return note_stranger(remote.ip, Transport::Udp);
     }
     if (*port == 0) *port = it->second.datagrams.front()->local().port;
     observer_.on_datagram(id, {.local = {shown(local), *port}, .remote = remote}, b);
@@ -171,6 +181,7 @@ void LocalEdge::on_accepted(ListenerId listener, std::unique_ptr<net::Stream> st
   act("accept", fmt::format("{} {}", name(transport), remote.to_string()), id.value, refusal);
   if (refusal) {
     ++counts_.connections_refused;
+    if (!policy_.reachable(remote.ip)) note_stranger(remote.ip, transport);
     return;  // the stream is closed by going out of scope
   }
   ++next_accepted_;

@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/log_limiter.h"
 #include "edge/audit.h"
 #include "edge/certificates.h"
 #include "edge/edge.h"
@@ -35,6 +36,7 @@ struct LocalEdgeOptions {
   // Whether the multiplex connection goes to that address: media flows may always go there, too.
   std::function<bool(const IpAddress&)> is_server;
   media::KeyRingId ring{1};  // whose keys seal a trunk that names none: those of the only session
+  std::string reach_key;     // the configuration key that says which addresses this edge reaches
   std::uint64_t first_accepted_id = kChosenByEdge | 1;
   // What may wait to be sent on one connection; a far end that does not read is closed beyond it.
   std::size_t max_queued = std::size_t{1} << 20U;
@@ -99,6 +101,8 @@ class LocalEdge final : public Edge {
   void act(std::string_view what_act, std::string_view what, std::uint64_t id,
            const std::optional<std::string>& refusal);
   void refuse(std::uint64_t id, Errc code, std::string what);
+  // Somebody at an address that the policy does not reach has tried.
+  void note_stranger(const IpAddress& ip, Transport transport);
   // Calls the observer from the loop, unless this edge is gone by then.
   void tell(std::function<void(Observer&)> what);
   // `work`, but nothing once this edge is gone.
@@ -140,6 +144,7 @@ class LocalEdge final : public Edge {
   std::unordered_map<MediaId, bool> ports_;     // which of them are ports
   std::unordered_map<net::Stream*, std::unique_ptr<net::Stream>> lingering_;
   Counts counts_;
+  LogLimiter strangers_;
 };
 
 }  // namespace sallyport::edge

@@ -182,7 +182,8 @@ std::string Server::start_brain() {
       network_, *media_, policy_, *audit_, *log_,
       edge::LocalEdgeOptions{.commander = "server",
                              .advertised = addresses_.shown,
-                             .certificates = std::move(*certificates)},
+                             .certificates = std::move(*certificates),
+                             .reach_key = "address.private_destinations"},
       brain_->observer(Place::outside()));
   brain_->attach(Place::outside(), "outside", *outside_);
   return {};

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/test_log.h"
 #include "sim_network.h"
 #include "sim_plane.h"
 
@@ -68,12 +69,13 @@ class LocalEdgeTest : public testing::Test {
     folder_ = pattern;
     audit_ = std::move(*edge::Audit::open(audit_path(), [this] { return world_.wall_now(); }));
     edge_ = std::make_unique<edge::LocalEdge>(
-        network_, plane_, policy_, *audit_, *log_,
+        network_, plane_, policy_, *audit_, log_,
         edge::LocalEdgeOptions{
             .commander = "server",
             .advertised = {{ip("10.1.1.1"), ip("203.0.113.9")}},
             .certificates = {},
-            .is_server = [](const IpAddress& it) { return it == ip("10.9.9.9"); }},
+            .is_server = [](const IpAddress& it) { return it == ip("10.9.9.9"); },
+            .reach_key = "policy.terminals"},
         told_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -99,7 +101,7 @@ class LocalEdgeTest : public testing::Test {
     return rules;
   }();
   edge::Policy policy_{rules_};
-  std::unique_ptr<Log> log_ = Log::silent();
+  TestLog log_;
   std::string folder_;
   std::unique_ptr<edge::Audit> audit_;
   Told told_;
@@ -191,8 +193,12 @@ TEST_F(LocalEdgeTest, IsDeafToAddressesThatItsPolicyDoesNotReach) {
   told();
   world_.bind(site_, at("169.254.1.1:5060"), [](const TransportAddress&, Bytes) {});
   world_.send(site_, at("169.254.1.1:5060"), at("10.1.1.1:5060"), as_bytes("hi"));
+  world_.send(site_, at("169.254.1.1:5060"), at("10.1.1.1:5060"), as_bytes("hi"));
   EXPECT_THAT(told(), IsEmpty());
-  EXPECT_EQ(edge_->counts().datagrams_refused, 1U);
+  EXPECT_EQ(edge_->counts().datagrams_refused, 2U);
+  ASSERT_EQ(log_.lines.size(), 1U) << "one line for one who tries again and again";
+  EXPECT_THAT(log_.lines[0], HasSubstr(R"("event":"refused by policy","address":"169.254.1.1",)"
+                                       R"("transport":"udp","why":"not among policy.terminals")"));
 }
 
 TEST_F(LocalEdgeTest, LeavesNothingOpenWhenItGoes) {
