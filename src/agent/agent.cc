@@ -1,6 +1,9 @@
 #include "agent/agent.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <csignal>
 #include <cstdio>
@@ -16,6 +19,7 @@
 #include "agent/identity.h"
 #include "agent/server_session.h"
 #include "agent/terminal_tls.h"
+#include "base/log_limiter.h"
 #include "base/random.h"
 #include "edge/media_thread.h"
 #include "net/host_network.h"
@@ -46,6 +50,16 @@ edge::PolicyRules policy_rules(const config::AgentConfig& config) {
   return rules;
 }
 
+// Of the addresses that the server names, the one of the family by which it is reached.
+const TransportAddress& toward(const std::vector<TransportAddress>& addresses,
+                               const std::optional<TransportAddress>& server) {
+  const auto same = [&](const TransportAddress& each) {
+    return server && each.ip.is_v4() == server->ip.is_v4();
+  };
+  const auto found = std::find_if(addresses.begin(), addresses.end(), same);
+  return found == addresses.end() ? addresses.front() : *found;
+}
+
 std::unique_ptr<Log> open_log(const config::LogSection& log) {
   return log.file.empty() ? Log::to_stderr(log.level) : Log::to_file(log.file, log.level);
 }
@@ -71,6 +85,8 @@ class Agent final : public Dialler::Observer {
   std::string start_dialler();
   void on_ready(const control::Welcomed& welcomed);
   void on_media_event(const media::Event& event);
+  void note_media(const media::Event& event);
+  void compare_addresses(const control::MediaAddresses& media);
   void on_routes_changed();
   void ask_for_life();
   std::optional<IpAddress> local_toward_server();
@@ -100,6 +116,11 @@ class Agent final : public Dialler::Observer {
   bool awaiting_life_ = false, ask_again_ = false;
   std::optional<IpAddress> local_;  // ours, on the way to the server
   std::string last_problem_, renewal_problem_;
+  // Whether media flows are confirmed by the server, by component; what people should look at.
+  std::uint64_t flows_confirmed_ = 0, flows_unconfirmed_ = 0;
+  std::array<std::string, media::kMaxComponents> media_problems_;
+  std::string media_note_;
+  LogLimiter media_log_;
 };
 
 std::string Agent::start() {
@@ -212,6 +233,7 @@ void Agent::on_ready(const control::Welcomed& welcomed) {
                              {"server", welcomed.server_software},
                              {"x", welcomed.media.rtp.front().to_string()},
                              {"y", welcomed.media.rtcp.front().to_string()}});
+  compare_addresses(welcomed.media);
   service_->status("connected as " + identity_->name);
   check_renewal();
 }
@@ -235,8 +257,47 @@ void Agent::on_unreachable(const HostPort& server, const Error& why) {
 // or changed its mapping, and with it the one of the multiplex connection, which would be noticed
 // by nobody for its dead time. A ping tells the two apart.
 void Agent::on_media_event(const media::Event& event) {
+  note_media(event);
   if (event.kind == media::EventKind::Silent || event.kind == media::EventKind::Unconfirmed)
     ask_for_life();
+}
+
+// A firewall that lets no UDP through makes calls silent, and says so to nobody.
+void Agent::note_media(const media::Event& event) {
+  if (event.component >= media_problems_.size() || !session_ || !session_->welcomed()) return;
+  std::string& problem = media_problems_[event.component];
+  if (event.kind == media::EventKind::FlowBound) {
+    ++flows_confirmed_;
+    problem.clear();
+  } else if (event.kind == media::EventKind::Unconfirmed) {
+    ++flows_unconfirmed_;
+    const bool rtp = event.component == 0;
+    const control::MediaAddresses& media = session_->welcomed()->media;
+    const auto server = dialler_->server();
+    const TransportAddress& at = toward(rtp ? media.rtp : media.rtcp, server);
+    problem = fmt::format("no answer from {} ({}): is UDP to there let out, and from there in?",
+                          rtp ? 'X' : 'Y', at.to_string());
+    if (const auto left_out = media_log_.may_log(problem, network_.now()))
+      log_->warning("media not confirmed", {{"why", problem}, {"more_before", *left_out}});
+  }
+}
+
+// The server says where X and Y are. That this is not where it was dialled can be right, with
+// several addresses or a NAT on the way, and is more often a wrong address.advertised.
+void Agent::compare_addresses(const control::MediaAddresses& media) {
+  const auto server = dialler_->server();
+  if (!server) return;
+  const TransportAddress& x = toward(media.rtp, server);
+  std::string note;
+  if (x.ip != server->ip)
+    note = fmt::format(
+        "media goes to {}, but the server was dialled at {}: right only if both lead to it "
+        "(address.advertised of the server)",
+        x.ip.to_string(), server->ip.to_string());
+  if (note == std::exchange(media_note_, note) || note.empty()) return;
+  // From a public address to a private one no route leads.
+  const bool wrong = x.ip.is_private() && !server->ip.is_private();
+  log_->event(wrong ? Level::Warning : Level::Info, "media goes elsewhere", {{"what", note}});
 }
 
 // Many changes of routes and addresses have nothing to do with the way to the server.
@@ -345,8 +406,13 @@ boost::json::object Agent::status() const {
                                        {"y", welcomed.media.rtcp.front().to_string()},
                                        {"ends", edge.media_ends()},
                                        {"trunks", edge.trunks()},
+                                       {"confirmed", flows_confirmed_},
+                                       {"not_confirmed", flows_unconfirmed_},
                                        {"carriage", media::name(carriage)},
                                        {"encrypted", edge.seals()}};
+    for (const std::string& problem : media_problems_)
+      if (!problem.empty()) out["media_problem"] = problem;
+    if (!media_note_.empty()) out["media_note"] = media_note_;
     out["sockets"] = edge.sockets();
     out["commands_refused"] = edge.counts().refused;
     out["datagrams_refused"] = edge.counts().datagrams_refused;

@@ -26,7 +26,7 @@ class Brain::AdapterCommands final : public adapter::Commands {
       : brain_(brain),
         owner_(owner << kOwnerShift),
         adapter_(std::move(its_adapter)),
-        paths_(brain.media_options_, brain.random_, *this) {}
+        paths_(brain.media_options_, brain.random_, brain.flow_watch_, *this) {}
 
   adapter::Adapter& adapter() { return *adapter_; }
   MediaPaths& paths() { return paths_; }
@@ -124,7 +124,8 @@ Brain::Brain(const Clocks& clocks, Random& random, Log& log, MediaPathsOptions m
       log_(log),
       wake_(std::move(wake)),
       random_(random),
-      media_options_(std::move(media)) {}
+      media_options_(std::move(media)),
+      flow_watch_(log) {}
 
 Brain::~Brain() = default;
 
@@ -143,6 +144,7 @@ void Brain::attach(Place place, const std::string& name, edge::Edge& edge) {
   observer(place);
   slots_[place]->edge = &edge;
   log_.info("edge up", {{"agent", place.is_outside() ? "outside" : name}});
+  if (!place.is_outside()) flow_watch_.on_agent(place, name);
   for (const auto& each : adapters_) each->adapter().on_edge_up(place, name, *each);
 }
 
@@ -155,6 +157,7 @@ void Brain::detach(Place place) {
     each->paths().on_edge_lost(place);
     each->adapter().on_edge_lost(place, *each);
   }
+  flow_watch_.on_agent_lost(place);
 }
 
 void Brain::set_server_addresses(const std::vector<TransportAddress>& rtp,
@@ -184,6 +187,11 @@ void Brain::count(media::MediaId port, std::function<void(const adapter::PathCou
                                                                 adapter::Commands& /*commands*/) {
     on_counts(counts);
   });
+}
+
+std::string Brain::media_problem(media::MediaId port) {
+  AdapterCommands* owner = owner_of(port.value);
+  return owner == nullptr ? std::string{} : owner->paths().problem_of(port);
 }
 
 Brain::AdapterCommands* Brain::owner_of(std::uint64_t id) {

@@ -57,6 +57,11 @@ class Brain {
   // What passed along the path of a port that an adapter opened. Of one that is not there: nothing.
   void count(media::MediaId port, std::function<void(const adapter::PathCounts&)> on_counts);
 
+  // What keeps such a port's media from coming about, and whether an agent's media does, for
+  // people.
+  std::string media_problem(media::MediaId port);
+  FlowWatch::Health media_health(adapter::Place place) const { return flow_watch_.health(place); }
+
   // Where agents find X and Y from now on.
   void set_server_addresses(const std::vector<TransportAddress>& rtp,
                             const std::vector<TransportAddress>& rtcp);
@@ -74,6 +79,7 @@ class Brain {
   std::function<void()> wake_;
   Random& random_;
   MediaPathsOptions media_options_;
+  FlowWatch flow_watch_;
   TimerQueue timers_;
   std::uint64_t next_id_ = 1;
   std::vector<std::unique_ptr<AdapterCommands>> adapters_;

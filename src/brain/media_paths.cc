@@ -18,8 +18,9 @@ constexpr std::size_t kMostChannels = 50'000;
 
 }  // namespace
 
-MediaPaths::MediaPaths(MediaPathsOptions options, Random& random, adapter::Commands& commands)
-    : options_(std::move(options)), random_(random), commands_(commands) {}
+MediaPaths::MediaPaths(MediaPathsOptions options, Random& random, FlowWatch& watch,
+                       adapter::Commands& commands)
+    : options_(std::move(options)), random_(random), watch_(watch), commands_(commands) {}
 
 void MediaPaths::set_server_addresses(std::vector<TransportAddress> rtp,
                                       std::vector<TransportAddress> rtcp) {
@@ -114,7 +115,7 @@ std::optional<MediaPaths::Uplink> MediaPaths::open_uplink(MediaId id, const Port
   return uplink;
 }
 
-void MediaPaths::open_bound(const Port& port, const Uplink& uplink) {
+void MediaPaths::open_bound(const Port& port, Uplink& uplink) {
   // Which family the terminal uses does not matter to the flow.
   const std::size_t address = server_address_for(port.place);
   media::FlowSpec flow{.end = media::FlowEnd::Awaiting,
@@ -132,6 +133,7 @@ void MediaPaths::open_bound(const Port& port, const Uplink& uplink) {
     flow.server.push_back(i == 0 ? options_.rtp[address] : options_.rtcp[address]);
   flow.end = media::FlowEnd::Probing;
   commands_.edge(port.place)->open_flow(uplink.probing, flow);
+  uplink.watched = {.place = port.place, .server = flow.server};
 }
 
 void MediaPaths::open_tagged(const Port& port, Uplink& uplink, Trunk& trunk) {
@@ -164,7 +166,8 @@ MediaPaths::Trunk* MediaPaths::ensure_trunk(Place place) {
   }
   Trunk trunk{.ends = {.probing = MediaId{commands_.new_id()},
                        .awaiting = MediaId{commands_.new_id()},
-                       .carriage = media::Carriage::Tagged},
+                       .carriage = media::Carriage::Tagged,
+                       .watched = {.place = place, .server = {server}, .started = commands_.now()}},
               .server = server,
               .channels = {}};
   media::TrunkSpec spec{.end = media::FlowEnd::Awaiting,
@@ -193,6 +196,7 @@ void MediaPaths::close_trunk(Place place) {
   const Uplink& ends = trunk.mapped().ends;
   trunk_place_.erase(ends.probing);
   trunk_place_.erase(ends.awaiting);
+  watch_.on_closed(ends.watched, commands_.now());
   close_ends(place, ends);
 }
 
@@ -210,6 +214,7 @@ void MediaPaths::close_ends(Place place, const Uplink& uplink) {
 }
 
 void MediaPaths::close(const Port& port, const Uplink& uplink) {
+  watch_.on_closed(uplink.watched, commands_.now());
   close_ends(port.place, uplink);
   flow_owner_.erase(uplink.probing);
   flow_owner_.erase(uplink.awaiting);
@@ -222,12 +227,17 @@ void MediaPaths::close_uplinks(Port& port) {
     if (const auto uplink = std::exchange(*each, std::nullopt)) close(port, *uplink);
 }
 
-void MediaPaths::probe(const Port& port) {
+void MediaPaths::probe(Uplink& flow, edge::Edge& inside) {
+  if (!flow.watched.started) flow.watched.started = commands_.now();
+  inside.probe(flow.probing);
+}
+
+void MediaPaths::probe(Port& port) {
   edge::Edge* const inside = commands_.edge(port.place);
   if (!port.uplink || inside == nullptr) return;
   const auto trunk = trunks_.find(port.place);
   if (port.uplink->carriage == media::Carriage::Bound)
-    inside->probe(port.uplink->probing);
+    probe(*port.uplink, *inside);
   else if (trunk != trunks_.end() && !trunk->second.ends.open)
     inside->probe(trunk->second.ends.probing);
 }
@@ -247,8 +257,7 @@ void MediaPaths::begin_move(MediaId id, Port& port) {
   port.next = open_uplink(id, port);
   if (!port.next) return;
   replace(port, *port.uplink, *port.next, media::ReplaceStep::Receive);
-  if (port.next->carriage == media::Carriage::Bound)
-    commands_.edge(port.place)->probe(port.next->probing);
+  if (port.next->carriage == media::Carriage::Bound) probe(*port.next, *commands_.edge(port.place));
 }
 
 void MediaPaths::replace(const Port& port, const Uplink& old, const Uplink& by,
@@ -366,6 +375,8 @@ bool MediaPaths::on_media_event(MediaId id, const media::Event& event) {
     probe(port);
     return true;
   }
+  for (auto* uplink : {&port.uplink, &port.next})
+    if (*uplink) note(**uplink, id, event);
   if (port.next && id == port.next->awaiting && event.kind == media::EventKind::FlowBound &&
       event.component == 0) {
     port.next->open = true;
@@ -384,6 +395,7 @@ bool MediaPaths::on_trunk_event(MediaId id, const media::Event& event) {
   const Place place = trunk_place_.at(id);
   Trunk& trunk = trunks_.at(place);
   const bool awaiting = id == trunk.ends.awaiting;
+  note(trunk.ends, id, event);
   if (event.kind == media::EventKind::WantsProbe) {
     if (edge::Edge* inside = commands_.edge(place)) inside->probe(trunk.ends.probing);
     return true;
@@ -409,6 +421,25 @@ bool MediaPaths::on_trunk_event(MediaId id, const media::Event& event) {
 void MediaPaths::tell(MediaId port, const media::Event& event) {
   const auto on_event = ports_.at(port).handler.on_event;
   if (on_event) on_event(event, commands_);
+}
+
+// Binding is seen at the awaiting end, confirmation at the probing one.
+void MediaPaths::note(Uplink& uplink, MediaId end, const media::Event& event) {
+  if (end == uplink.awaiting && event.kind == media::EventKind::FlowBound)
+    FlowWatch::on_arrived(uplink.watched, event.component);
+  if (end == uplink.probing && event.kind == media::EventKind::FlowBound)
+    watch_.on_confirmed(uplink.watched, event.component);
+  if (end == uplink.probing && event.kind == media::EventKind::Unconfirmed)
+    watch_.on_unconfirmed(uplink.watched, event.component, commands_.now());
+}
+
+std::string MediaPaths::problem_of(MediaId port) const {
+  const auto it = ports_.find(port);
+  if (it == ports_.end() || !it->second.uplink) return {};
+  const auto trunk = trunks_.find(it->second.place);
+  const bool rides = it->second.uplink->carriage == media::Carriage::Tagged;
+  if (rides && trunk == trunks_.end()) return {};
+  return watch_.problem_of(rides ? trunk->second.ends.watched : it->second.uplink->watched);
 }
 
 bool MediaPaths::on_media_counts(edge::QueryId query, const media::Counts& counts) {

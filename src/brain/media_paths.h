@@ -20,6 +20,7 @@
 #include "adapter/adapter.h"
 #include "adapter/media_paths.h"
 #include "base/random.h"
+#include "brain/flow_watch.h"
 
 namespace sallyport::brain {
 
@@ -39,8 +40,9 @@ class MediaPaths final : public adapter::MediaPaths {
   using OnCounts = std::function<void(const adapter::PathCounts&, adapter::Commands&)>;
 
   // For the adapter that acts with `commands`. `random` makes tokens and keys: it must be
-  // unpredictable. Both must outlive the paths.
-  MediaPaths(MediaPathsOptions options, Random& random, adapter::Commands& commands);
+  // unpredictable. All must outlive the paths.
+  MediaPaths(MediaPathsOptions options, Random& random, FlowWatch& watch,
+             adapter::Commands& commands);
   ~MediaPaths() override = default;
 
   // Where the X and Y of flows lie from now on (a family that is not listed cannot be used).
@@ -72,6 +74,9 @@ class MediaPaths final : public adapter::MediaPaths {
   // Everything at that place is gone with its edge.
   void on_edge_lost(adapter::Place place);
 
+  // What keeps this port's media from coming about, for people; empty when nothing is known to.
+  std::string problem_of(media::MediaId port) const;
+
   std::size_t ports() const { return ports_.size(); }
   std::size_t flows() const { return flow_owner_.size(); }
 
@@ -81,7 +86,8 @@ class MediaPaths final : public adapter::MediaPaths {
     media::MediaId probing, awaiting;
     media::Carriage carriage = media::Carriage::Bound;
     std::vector<media::Channel> channels{};
-    bool open = false;  // tagged: the agent has its end; bound: the awaiting end was bound
+    FlowWatch::Flow watched{};  // of a flow that rides on a trunk: nothing, it is the trunk's
+    bool open = false;          // tagged: the agent has its end; bound: the awaiting end was bound
   };
   struct Trunk {
     Uplink ends;
@@ -112,7 +118,7 @@ class MediaPaths final : public adapter::MediaPaths {
   void ensure_uplink(media::MediaId id, Port& port);
   // Both ends; nothing is joined to them yet. Nothing when an edge is gone.
   std::optional<Uplink> open_uplink(media::MediaId id, const Port& port);
-  void open_bound(const Port& port, const Uplink& uplink);
+  void open_bound(const Port& port, Uplink& uplink);
   void open_tagged(const Port& port, Uplink& uplink, Trunk& trunk);
   Trunk* ensure_trunk(adapter::Place place);
   void close_trunk(adapter::Place place);
@@ -127,12 +133,15 @@ class MediaPaths final : public adapter::MediaPaths {
   void tell(media::MediaId port, const media::Event& event);
   // What stands for this port at the outside edge: itself, or its uplink's awaiting end.
   media::MediaId outside_end(media::MediaId id, const Port& port) const;
-  void probe(const Port& port);
+  void probe(Uplink& flow, edge::Edge& inside);
+  void probe(Port& port);
   void reopen(media::MediaId id, Port& port);
+  void note(Uplink& uplink, media::MediaId end, const media::Event& event);
   void failed(media::MediaId id, Errc code, const std::string& what);
 
   MediaPathsOptions options_;
   Random& random_;
+  FlowWatch& watch_;
   adapter::Commands& commands_;
   std::map<adapter::Place, bool> prefers_v4_;
   std::unordered_map<media::MediaId, Port> ports_;

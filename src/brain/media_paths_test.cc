@@ -7,12 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "base/test_log.h"
+
 namespace sallyport::brain {
 namespace {
 
 using adapter::Place;
 using media::MediaId;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 const TransportAddress kX = *TransportAddress::parse("192.0.2.1:2776");
@@ -72,7 +75,8 @@ class FakeCommands final : public adapter::Commands {
   MediaPaths* paths = nullptr;
   std::vector<TimerId> timers;
 
-  TimePoint now() const override { return {}; }
+  TimePoint time{};
+  TimePoint now() const override { return time; }
   WallTime wall_now() const override { return {}; }
   edge::Edge* edge(Place place) override {
     const auto it = edges.find(place);
@@ -94,8 +98,10 @@ class MediaPathsTest : public testing::Test {
   const Place site_a_ = Place::inside(AgentId{1});
   const Place site_b_ = Place::inside(AgentId{2});
   SeededRandom random_{7};
+  TestLog log_;
+  FlowWatch watch_{log_};
   FakeCommands commands_;
-  MediaPaths paths_{{.rtp = {kX}, .rtcp = {kY}}, random_, commands_};
+  MediaPaths paths_{{.rtp = {kX}, .rtcp = {kY}}, random_, watch_, commands_};
   std::string failed_;
 
   void SetUp() override {
@@ -141,6 +147,28 @@ TEST_F(MediaPathsTest, PutsAFlowBetweenAPortInsideAndOneOutside) {
     EXPECT_EQ(probing.components[i].key, awaiting.components[i].key);
   }
   EXPECT_NE(probing.components[0].token, probing.components[1].token);
+}
+
+TEST_F(MediaPathsTest, AFlowThatIsNeverConfirmedIsAProblemOfItsPort) {
+  watch_.on_agent(site_a_, "office");
+  const MediaId a = open(site_a_);
+  const MediaId b = open(outside_);
+  paths_.connect(a, b);
+  const MediaId probing{3};
+  const MediaId awaiting{4};
+  paths_.on_media_event(probing, {.kind = media::EventKind::Unconfirmed});
+  EXPECT_THAT(paths_.problem_of(a), HasSubstr("no probe of agent office arrived at X (192.0.2.1:"));
+  EXPECT_THAT(paths_.problem_of(b), IsEmpty());
+
+  paths_.on_media_event(awaiting, {.kind = media::EventKind::FlowBound});
+  paths_.on_media_event(probing, {.kind = media::EventKind::FlowBound});
+  EXPECT_THAT(paths_.problem_of(a), IsEmpty());
+
+  // Told to probe, a call of some seconds is enough to know.
+  paths_.start(a);
+  commands_.time += seconds{5};
+  paths_.close(a);
+  EXPECT_THAT(watch_.health(site_a_).problem, HasSubstr("Y (192.0.2.1:2777)"));
 }
 
 TEST_F(MediaPathsTest, SendsFlowsTheWayThatTheAgentComes) {

@@ -88,6 +88,7 @@ class Report {
          std::function<void(const json::array&)> on_report)
       : calls_(std::move(calls)),
         name_of_(context.name_of),
+        problem_(context.problem),
         on_report_(std::move(on_report)),
         timer_(context.network.make_timer()) {}
 
@@ -133,6 +134,8 @@ class Report {
                      {"from_hears", heard_by(call, sip::kCaller)},
                      {"to_hears", heard_by(call, sip::kCallee)}};
     describe_carriage(call, out);
+    if (const std::string problem = problem_of(call); !problem.empty())
+      out["media_problem"] = problem;
     json::array legs;
     for (std::size_t side = 0; side < call.places.size(); ++side) {
       json::array streams;
@@ -163,6 +166,13 @@ class Report {
     out["encrypted"] = encrypted;
   }
 
+  std::string problem_of(const sip::CallInfo& call) {
+    for (const auto& side : call.media)
+      for (const auto& ends : side)
+        if (std::string problem = problem_(ends.port); !problem.empty()) return problem;
+    return {};
+  }
+
   // Of the first stream, which is what people talk by.
   std::string heard_by(const sip::CallInfo& call, sip::Side side) {
     const auto& toward = call.media.at(side);
@@ -190,6 +200,7 @@ class Report {
 
   std::vector<sip::CallInfo> calls_;
   std::function<std::string(adapter::Place)> name_of_;
+  std::function<std::string(MediaId)> problem_;
   std::function<void(const json::array&)> on_report_;
   std::unique_ptr<net::Timer> timer_;
   std::map<MediaId, PathCounts> counts_;

@@ -19,6 +19,8 @@ using OnPathCounts = std::function<void(const adapter::PathCounts&)>;
 struct CallReportContext {
   std::function<std::string(adapter::Place)> name_of;  // for people
   std::function<void(media::MediaId port, OnPathCounts)> count;
+  // What keeps a port's media from coming about; empty: nothing that is known.
+  std::function<std::string(media::MediaId port)> problem;
   net::Network& network;
   Duration patience = seconds{1};
 };

@@ -46,6 +46,7 @@ struct CallReportTest : testing::Test {
   std::map<MediaId, PathCounts> counts;
   std::vector<OnPathCounts> unanswered;
   bool answers = true;
+  std::string problem;
   json::array reported;
 
   CallReportTest() {
@@ -67,6 +68,7 @@ struct CallReportTest : testing::Test {
                         else
                           unanswered.push_back(on);
                       },
+                  .problem = [this](MediaId port) { return port == kBob ? problem : ""; },
                   .network = network,
                   .patience = milliseconds{5}},
                  [this](const json::array& calls) {
@@ -126,6 +128,14 @@ TEST_F(CallReportTest, SaysThatNothingIsHeard) {
   EXPECT_EQ(reported.at(0).at("to_hears"), "nothing");
 }
 
+TEST_F(CallReportTest, SaysWhatKeepsMediaFromComingAbout) {
+  report();
+  EXPECT_FALSE(reported.at(0).as_object().contains("media_problem"));
+  problem = "no probe arrived";
+  report();
+  EXPECT_EQ(reported.at(0).at("media_problem"), "no probe arrived");
+}
+
 TEST_F(CallReportTest, DoesNotWaitForAnAgentThatDoesNotAnswer) {
   answers = false;
   report();
@@ -137,7 +147,7 @@ TEST_F(CallReportTest, DoesNotWaitForAnAgentThatDoesNotAnswer) {
 
 TEST_F(CallReportTest, OfNoCallsIsEmpty) {
   bool told = false;
-  report_calls({}, {.name_of = {}, .count = {}, .network = network},
+  report_calls({}, {.name_of = {}, .count = {}, .problem = {}, .network = network},
                [&](const json::array& calls) { told = calls.empty(); });
   EXPECT_TRUE(told);
 }

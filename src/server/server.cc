@@ -73,6 +73,7 @@ class Server final : public Acceptor::Observer {
   std::string name_of(Place place) const;
   boost::json::object status() const;
   void describe_session(AgentId agent, boost::json::object& out) const;
+  boost::json::object agents_media() const;
   enrolment::Site site() const;
 
   config::ServerConfig config_;
@@ -302,6 +303,34 @@ void Server::describe_session(AgentId agent, boost::json::object& out) const {
   acceptor_->for_each([&](const Acceptor::SessionView& view) {
     if (view.peer.agent == agent) out["remote"] = view.remote.to_string();
   });
+  const auto health = brain_->media_health(Place::inside(agent));
+  out["media"] = !health.problem.empty() ? "not confirmed"
+                 : health.confirmed != 0 ? "confirmed"
+                                         : "not tried";
+  if (!health.problem.empty()) out["media_problem"] = health.problem;
+}
+
+// How many agents' media comes about, and whose does not, as far as it was tried; so many of them.
+boost::json::object Server::agents_media() const {
+  constexpr std::size_t kMost = 20;
+  std::uint64_t confirmed = 0;
+  std::uint64_t unconfirmed = 0;
+  boost::json::array problems;
+  for (const auto& [agent, session] : sessions_) {
+    const auto health = brain_->media_health(Place::inside(agent));
+    if (health.problem.empty()) {
+      confirmed += health.confirmed != 0 ? 1 : 0;
+      continue;
+    }
+    if (++unconfirmed <= kMost)
+      problems.push_back({{"agent", session->name()},
+                          {"ever_confirmed", health.confirmed != 0},
+                          {"media_problem", health.problem}});
+  }
+  return {{"confirmed", confirmed},
+          {"not_confirmed", unconfirmed},
+          {"not_tried", sessions_.size() - confirmed - unconfirmed},
+          {"problems", std::move(problems)}};
 }
 
 // Where agents find this server.
@@ -340,6 +369,7 @@ std::string Server::start_admin() {
                  {.name_of = [this](Place place) { return name_of(place); },
                   .count = [this](media::MediaId port,
                                   OnPathCounts on) { brain_->count(port, std::move(on)); },
+                  .problem = [this](media::MediaId port) { return brain_->media_problem(port); },
                   .network = network_},
                  [reply](const boost::json::array& calls) { reply.ok(calls); });
   });
@@ -386,6 +416,7 @@ boost::json::object Server::status() const {
       {"agents", sessions_.size()},
       {"agents_ready", std::count_if(sessions_.begin(), sessions_.end(),
                                      [](const auto& each) { return each.second->ready(); })},
+      {"agents_media", agents_media()},
       {"connections", boost::json::object{{"accepted", counts.accepted},
                                           {"refused", counts.refused},
                                           {"resumed", counts.resumed},

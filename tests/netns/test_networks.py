@@ -37,6 +37,25 @@ def test_calls_pass_every_pair_of_nats(scene: Scene, nat_a: Nat, nat_b: Nat):
         assert proof.strays(site.router, SERVER, own=own) == []
 
 
+def test_media_that_a_firewall_keeps_out_is_told_with_what_to_check(scene: Scene):
+    """The call itself is set up, over TCP: only silence would tell."""
+    world = World(scene)
+    site = world.add_site("a", firewall=False)
+    agent = world.agents["a"]
+    rules = world.server.firewall(agent.host.address)
+    site.router.firewall("\n".join(rule for rule in rules.splitlines() if "udp" not in rule))
+    alice, paul = world.phone("a", "alice"), world.public_phone("paul", register=True)
+    world.call(alice, paul, listen=False)
+    told = world.server.await_event("media not confirmed", agent="agent-a", level="warning")
+    assert told["why"].startswith(f"no probe of agent agent-a arrived at X ({SERVER}:2776)")
+    assert f"no answer from X ({SERVER}:2776)" in agent.await_event("media not confirmed")["why"]
+    assert world.server.calls()[0]["media_problem"] == told["why"]
+    media = world.server.json("status")["agents_media"]
+    assert media["not_confirmed"] == 1 and not media["problems"][0]["ever_confirmed"]
+    assert agent.json("status")["media"]["not_confirmed"] > 0
+    world.hang_up(alice, paul)
+
+
 def test_a_call_is_heard_through_loss_jitter_and_reordering(scene: Scene):
     world = World(scene)
     world.add_site("a", wire=BadWire(scene, "a", loss=0.05, jitter_ms=30, seed=7))
