@@ -64,6 +64,13 @@ def tone_of(samples: list[int]) -> int | None:
     return None
 
 
+def mulaw_tone(tone: int) -> bytes:
+    """A frame of that tone in G.711, which can be repeated without a seam."""
+    table = DECODE[0]
+    return bytes(min(range(256), key=lambda o: abs(table[o] - 8000 * cosine))
+                 for cosine in _COS[tone])
+
+
 @dataclass(frozen=True, slots=True)
 class RtpPacket:
     payload_type: int
