@@ -34,6 +34,7 @@ struct Call {
   std::string from, to;  // identities, as the caller gave them
   std::array<Place, 2> places;
   WallTime since;  // of the state
+  TimePoint established{};
   MediaSession media;
   std::vector<DialogId> dialogs;
   DialogId dialog;  // the one of them that was chosen

@@ -238,6 +238,22 @@ TEST(Call, EndsForBothWhenItsSessionIsNotRefreshed) {
   p.world.expect_drained();
 }
 
+TEST(Call, ThatWasAnsweredLeavesItsPartiesAndItsDurationInTheLog) {
+  Pair p;
+  p.establish();
+  p.world.pass(seconds{61});
+  p.alice.in_dialog("BYE");
+  const auto& lines = p.world.log.lines;
+  const auto ended = std::find_if(lines.begin(), lines.end(), [](const std::string& line) {
+    return line.find("\"call ended\"") != std::string::npos;
+  });
+  ASSERT_NE(ended, lines.end());
+  EXPECT_NE(ended->find(R"("from":"sip:alice@example.com","to":"sip:bob@example.com","seconds":61,)"
+                        R"("why":"bye")"),
+            std::string::npos)
+      << *ended;
+}
+
 TEST(Call, ThatNobodyAnswersIsCounted) {
   Pair p(kOutside);
   for (int i = 0; i < 50; ++i) {
@@ -248,6 +264,8 @@ TEST(Call, ThatNobodyAnswersIsCounted) {
     p.bob.hear_request("ACK");
   }
   EXPECT_EQ(p.world.adapter->counters().get("call_unanswered"), 50U);
+  for (const std::string& line : p.world.log.lines)
+    EXPECT_EQ(line.find("call ended"), std::string::npos) << line;
 }
 
 TEST(Call, IsListedWithItsPartiesAndItsMedia) {

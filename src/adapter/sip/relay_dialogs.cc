@@ -378,7 +378,13 @@ void Relay::end(const CallPtr& call, std::string_view why, Commands& out) {
   bandwidth_limits_.leave(call->id);
   // A stranger can make calls that nobody answers, as many as he likes: those are counted only.
   if (call->state == CallState::Established)
-    stack_.log.info("call ended", {{"call", call->id.value}, {"why", why}});
+    stack_.log.info(
+        "call ended",
+        {{"call", call->id.value},
+         {"from", call->from},
+         {"to", call->to},
+         {"seconds", std::chrono::duration_cast<seconds>(out.now() - call->established).count()},
+         {"why", why}});
   else
     stack_.counters.add("call_unanswered");
   call->state = CallState::Ended;

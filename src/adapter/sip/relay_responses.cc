@@ -244,6 +244,7 @@ void Relay::on_success(const ExchangePtr& exchange, Branch& branch, const wire::
       call.dialog = dialog->id;
       call.state = CallState::Established;
       call.since = out.wall_now();
+      call.established = out.now();
       call.places[kCallee] = dialog->parties[kCallee]->hop.place;
       start_audit(dialog, out);
       stack_.log.info("call established", {{"call", call.id.value},

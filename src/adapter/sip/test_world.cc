@@ -334,7 +334,7 @@ World::World(Config config, RegisterHandler* handler, Routing* routes)
 
 void World::start(Journal* journal) {
   adapter = std::make_unique<SipAdapter>(config_, handler_ ? *handler_ : registrar,
-                                         routes_ ? *routes_ : routing, random, *log);
+                                         routes_ ? *routes_ : routing, random, log);
   if (journal != nullptr) adapter->set_journal(*journal);
   add_edge(kOutside, kServer, "");
   add_edge(kSiteA, *IpAddress::parse("10.1.1.2"), "site-a");

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "adapter/sip/sip_adapter.h"
+#include "base/test_log.h"
 
 namespace sallyport::adapter::sip::test {
 
@@ -237,7 +238,7 @@ class World final : public Commands {
   std::map<std::pair<std::string, edge::RecordType>, std::vector<edge::Record>> dns;
   std::function<bool(const Sent&)> loses;  // true: that datagram does not arrive
   bool loops_back = false;  // what is sent outside to the server's own address comes back in
-  std::unique_ptr<Log> log = Log::silent();
+  TestLog log;
   SeededRandom random{7};
   std::unique_ptr<SipAdapter> adapter;
 
