@@ -65,6 +65,23 @@ def parse_frame(frame: bytes, time: float, outgoing: bool) -> Packet | None:
     return Packet(time, outgoing, protocol, source, 0, destination, 0, body, frame)
 
 
+def cut(frame: bytes, segment: int) -> list[bytes]:
+    """The frames that an interface makes of one that is to be cut (UDP_SEGMENT) into datagrams
+    of so many octets of payload. Checksums stay as they are."""
+    ipv4 = frame[12:14] == b"\x08\x00"
+    udp = 14 + ((frame[14] & 0x0F) * 4 if ipv4 else 40)
+    head, payload = frame[:udp + 8], frame[udp + 8:]
+    out = []
+    for begin in range(0, len(payload), segment):
+        part = payload[begin:begin + segment]
+        header = bytearray(head)
+        struct.pack_into("!H", header, udp + 4, 8 + len(part))
+        where, length = (16, udp - 14 + 8 + len(part)) if ipv4 else (18, 8 + len(part))
+        struct.pack_into("!H", header, where, length)
+        out.append(bytes(header) + part)
+    return out
+
+
 def socket_text(octets: bytes) -> str:
     if len(octets) == 4:
         return "%d.%d.%d.%d" % tuple(octets)
