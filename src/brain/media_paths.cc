@@ -13,14 +13,16 @@ namespace {
 
 // More than what was sent before takes to arrive.
 constexpr Duration kLeavesAfter = seconds{2};
-// Channels of one trunk: so many that a random one is soon found among those that are left.
-constexpr std::size_t kMostChannels = 50'000;
 
 }  // namespace
 
 MediaPaths::MediaPaths(MediaPathsOptions options, Random& random, FlowWatch& watch,
                        adapter::Commands& commands)
-    : options_(std::move(options)), random_(random), watch_(watch), commands_(commands) {}
+    : options_(std::move(options)),
+      random_(random),
+      watch_(watch),
+      commands_(commands),
+      trunks_(options_.trunks, options_.keepalive, random, watch, commands) {}
 
 void MediaPaths::set_server_addresses(std::vector<TransportAddress> rtp,
                                       std::vector<TransportAddress> rtcp) {
@@ -104,9 +106,11 @@ std::optional<MediaPaths::Uplink> MediaPaths::open_uplink(MediaId id, const Port
       options_.rtp.empty())
     return std::nullopt;
   Trunk* const trunk =
-      carriage_of(port.place) == media::Carriage::Tagged ? ensure_trunk(port.place) : nullptr;
+      carriage_of(port.place) == media::Carriage::Tagged
+          ? trunks_.choose(port.place, options_.rtp[server_address_for(port.place)])
+          : nullptr;
   Uplink uplink{.probing = MediaId{commands_.new_id()}, .awaiting = MediaId{commands_.new_id()}};
-  if (trunk != nullptr && trunk->channels.size() < kMostChannels)
+  if (trunk != nullptr)
     open_tagged(port, uplink, *trunk);
   else
     open_bound(port, uplink);
@@ -138,66 +142,19 @@ void MediaPaths::open_bound(const Port& port, Uplink& uplink) {
 
 void MediaPaths::open_tagged(const Port& port, Uplink& uplink, Trunk& trunk) {
   uplink.carriage = media::Carriage::Tagged;
-  while (uplink.channels.size() < port.spec.components) {
-    // At random: in clear, a channel that nobody can guess is some protection.
-    const auto channel = static_cast<media::Channel>(random_.below(65535) + 1);
-    if (trunk.channels.insert(channel).second) uplink.channels.push_back(channel);
-  }
+  uplink.trunk = trunk.probing;
+  uplink.channels = trunks_.take_channels(trunk, port.spec.components);
   media::FlowSpec flow{.end = media::FlowEnd::Awaiting,
                        .components = {},
                        .server = {},
                        .dscp = port.spec.dscp,
                        .keepalive = options_.keepalive,
-                       .trunk = trunk.ends.awaiting,
+                       .trunk = trunk.awaiting,
                        .channels = uplink.channels};
   commands_.edge(Place::outside())->open_flow(uplink.awaiting, flow);
   flow.end = media::FlowEnd::Probing;
-  flow.trunk = trunk.ends.probing;
+  flow.trunk = trunk.probing;
   commands_.edge(port.place)->open_flow(uplink.probing, flow);
-}
-
-// The one that there is, unless the server is reached at another address now and nothing rides on
-// it.
-MediaPaths::Trunk* MediaPaths::ensure_trunk(Place place) {
-  const TransportAddress server = options_.rtp[server_address_for(place)];
-  if (const auto it = trunks_.find(place); it != trunks_.end()) {
-    if (it->second.server == server || !it->second.channels.empty()) return &it->second;
-    close_trunk(place);
-  }
-  Trunk trunk{.ends = {.probing = MediaId{commands_.new_id()},
-                       .awaiting = MediaId{commands_.new_id()},
-                       .carriage = media::Carriage::Tagged,
-                       .watched = {.place = place, .server = {server}, .started = commands_.now()}},
-              .server = server,
-              .channels = {}};
-  media::TrunkSpec spec{.end = media::FlowEnd::Awaiting,
-                        .secret = {.token = random_.array<16>(), .key = random_.array<16>()},
-                        .server = {},
-                        .keepalive = options_.keepalive,
-                        .sealed = options_.sealed,
-                        .ring = media::KeyRingId{place.agent.value},
-                        .compress = options_.compress,
-                        .bundle = options_.bundle};
-  commands_.edge(Place::outside())->open_trunk(trunk.ends.awaiting, spec);
-  spec.end = media::FlowEnd::Probing;
-  spec.server = server;
-  spec.ring = {};
-  edge::Edge* const inside = commands_.edge(place);
-  inside->open_trunk(trunk.ends.probing, spec);
-  inside->probe(trunk.ends.probing);  // it is open before the first call has media
-  trunk_place_[trunk.ends.probing] = place;
-  trunk_place_[trunk.ends.awaiting] = place;
-  return &(trunks_[place] = std::move(trunk));
-}
-
-void MediaPaths::close_trunk(Place place) {
-  const auto trunk = trunks_.extract(place);
-  if (trunk.empty()) return;
-  const Uplink& ends = trunk.mapped().ends;
-  trunk_place_.erase(ends.probing);
-  trunk_place_.erase(ends.awaiting);
-  watch_.on_closed(ends.watched, commands_.now());
-  close_ends(place, ends);
 }
 
 std::vector<MediaId> MediaPaths::ports_at(Place place) const {
@@ -208,18 +165,13 @@ std::vector<MediaId> MediaPaths::ports_at(Place place) const {
   return out;
 }
 
-void MediaPaths::close_ends(Place place, const Uplink& uplink) {
-  if (edge::Edge* inside = commands_.edge(place)) inside->close(uplink.probing);
-  if (edge::Edge* outside = commands_.edge(Place::outside())) outside->close(uplink.awaiting);
-}
-
 void MediaPaths::close(const Port& port, const Uplink& uplink) {
   watch_.on_closed(uplink.watched, commands_.now());
-  close_ends(port.place, uplink);
+  if (edge::Edge* inside = commands_.edge(port.place)) inside->close(uplink.probing);
+  if (edge::Edge* outside = commands_.edge(Place::outside())) outside->close(uplink.awaiting);
   flow_owner_.erase(uplink.probing);
   flow_owner_.erase(uplink.awaiting);
-  if (const auto trunk = trunks_.find(port.place); trunk != trunks_.end())
-    for (const media::Channel channel : uplink.channels) trunk->second.channels.erase(channel);
+  trunks_.release(uplink.trunk, uplink.channels);
 }
 
 void MediaPaths::close_uplinks(Port& port) {
@@ -235,11 +187,10 @@ void MediaPaths::probe(Uplink& flow, edge::Edge& inside) {
 void MediaPaths::probe(Port& port) {
   edge::Edge* const inside = commands_.edge(port.place);
   if (!port.uplink || inside == nullptr) return;
-  const auto trunk = trunks_.find(port.place);
   if (port.uplink->carriage == media::Carriage::Bound)
     probe(*port.uplink, *inside);
-  else if (trunk != trunks_.end() && !trunk->second.ends.open)
-    inside->probe(trunk->second.ends.probing);
+  else if (const Trunk* trunk = trunks_.find(port.uplink->trunk); trunk != nullptr && !trunk->bound)
+    inside->probe(trunk->probing);
 }
 
 // ---- Another carriage ----
@@ -272,7 +223,8 @@ void MediaPaths::replace(const Port& port, const Uplink& old, const Uplink& by,
 // the old one still arrives.
 void MediaPaths::finish_move(Port& port) {
   if (!port.next || !port.next->open) return;
-  if (port.next->carriage == media::Carriage::Tagged && !trunks_.at(port.place).ends.open) return;
+  if (port.next->carriage == media::Carriage::Tagged && !trunks_.find(port.next->trunk)->bound)
+    return;
   const Uplink old = *std::exchange(port.uplink, *std::exchange(port.next, std::nullopt));
   replace(port, old, *port.uplink, media::ReplaceStep::Send);
   const TimerId timer = commands_.new_timer();
@@ -320,7 +272,7 @@ void MediaPaths::count(MediaId port, OnCounts on_counts) {
     if (found.uplink) {
       gathered->counts.carriage = found.uplink->carriage;
       gathered->counts.encrypted =
-          options_.sealed && found.uplink->carriage == media::Carriage::Tagged;
+          options_.trunks.sealed && found.uplink->carriage == media::Carriage::Tagged;
       ask(found.place, found.uplink->probing, gathered, &adapter::PathCounts::probing);
       ask(Place::outside(), found.uplink->awaiting, gathered, &adapter::PathCounts::awaiting);
     }
@@ -347,8 +299,19 @@ void MediaPaths::answered(Gathered& gathered) {
 
 // ---- What edges tell ----
 
+// Of an uplink or a trunk. Binding is seen at the awaiting end, confirmation at the probing one.
+template <typename Ends>
+void MediaPaths::note(Ends& ends, MediaId end, const media::Event& event) {
+  if (end == ends.awaiting && event.kind == media::EventKind::FlowBound)
+    FlowWatch::on_arrived(ends.watched, event.component);
+  if (end == ends.probing && event.kind == media::EventKind::FlowBound)
+    watch_.on_confirmed(ends.watched, event.component);
+  if (end == ends.probing && event.kind == media::EventKind::Unconfirmed)
+    watch_.on_unconfirmed(ends.watched, event.component, commands_.now());
+}
+
 bool MediaPaths::on_media_opened(MediaId id, const std::vector<TransportAddress>& addresses) {
-  if (trunk_place_.contains(id)) return true;
+  if (trunks_.place_of(id)) return true;
   if (const auto owner = flow_owner_.find(id); owner != flow_owner_.end()) {
     Port& port = ports_.at(owner->second);
     if (port.next && id == port.next->probing && port.next->carriage == media::Carriage::Tagged) {
@@ -365,7 +328,10 @@ bool MediaPaths::on_media_opened(MediaId id, const std::vector<TransportAddress>
 }
 
 bool MediaPaths::on_media_event(MediaId id, const media::Event& event) {
-  if (trunk_place_.contains(id)) return on_trunk_event(id, event);
+  if (trunks_.place_of(id)) {
+    on_trunk_event(id, event);
+    return true;
+  }
   const auto owner = flow_owner_.find(id);
   const auto it = ports_.find(owner == flow_owner_.end() ? id : owner->second);
   if (it == ports_.end()) return false;
@@ -391,31 +357,43 @@ bool MediaPaths::on_media_event(MediaId id, const media::Event& event) {
 }
 
 // What happens to a trunk happens to all that rides on it.
-bool MediaPaths::on_trunk_event(MediaId id, const media::Event& event) {
-  const Place place = trunk_place_.at(id);
-  Trunk& trunk = trunks_.at(place);
-  const bool awaiting = id == trunk.ends.awaiting;
-  note(trunk.ends, id, event);
+void MediaPaths::on_trunk_event(MediaId id, const media::Event& event) {
+  const Place place = *trunks_.place_of(id);
+  Trunk& trunk = *trunks_.find(id);
+  const MediaId probing = trunk.probing;
+  const bool awaiting = id == trunk.awaiting;
+  note(trunk, id, event);
   if (event.kind == media::EventKind::WantsProbe) {
-    if (edge::Edge* inside = commands_.edge(place)) inside->probe(trunk.ends.probing);
-    return true;
+    if (edge::Edge* inside = commands_.edge(place)) inside->probe(probing);
+    return;
   }
   if (awaiting && event.kind == media::EventKind::FlowBound) {
-    trunk.ends.open = true;
+    trunk.bound = true;
     for (const MediaId port : ports_at(place)) finish_move(ports_.at(port));
   }
   if (!awaiting && event.kind != media::EventKind::Unconfirmed &&
       event.kind != media::EventKind::Silent)
-    return true;
+    return;
   for (const MediaId port : ports_at(place)) {
     const auto it = ports_.find(port);  // a handler may close others
-    if (it == ports_.end() || !it->second.uplink ||
-        it->second.uplink->carriage != media::Carriage::Tagged)
-      continue;
+    if (it == ports_.end() || !it->second.uplink || it->second.uplink->trunk != probing) continue;
     for (std::uint8_t i = 0; i < it->second.spec.components && ports_.contains(port); ++i)
       tell(port, {.kind = event.kind, .component = i, .source = event.source});
   }
-  return true;
+}
+
+// Then its calls go by another one, or without: a flow of their own each.
+void MediaPaths::on_trunk_refused(MediaId id) {
+  const Place place = *trunks_.place_of(id);
+  const MediaId probing = trunks_.find(id)->probing;
+  if (!trunks_.give_up(id)) carriages_[place] = media::Carriage::Bound;
+  for (const MediaId each : ports_at(place)) {
+    Port& port = ports_.at(each);
+    if (port.uplink && port.uplink->trunk == probing)
+      reopen(each, port);
+    else if (port.next && port.next->trunk == probing)
+      begin_move(each, port);
+  }
 }
 
 void MediaPaths::tell(MediaId port, const media::Event& event) {
@@ -423,23 +401,13 @@ void MediaPaths::tell(MediaId port, const media::Event& event) {
   if (on_event) on_event(event, commands_);
 }
 
-// Binding is seen at the awaiting end, confirmation at the probing one.
-void MediaPaths::note(Uplink& uplink, MediaId end, const media::Event& event) {
-  if (end == uplink.awaiting && event.kind == media::EventKind::FlowBound)
-    FlowWatch::on_arrived(uplink.watched, event.component);
-  if (end == uplink.probing && event.kind == media::EventKind::FlowBound)
-    watch_.on_confirmed(uplink.watched, event.component);
-  if (end == uplink.probing && event.kind == media::EventKind::Unconfirmed)
-    watch_.on_unconfirmed(uplink.watched, event.component, commands_.now());
-}
-
-std::string MediaPaths::problem_of(MediaId port) const {
+std::string MediaPaths::problem_of(MediaId port) {
   const auto it = ports_.find(port);
   if (it == ports_.end() || !it->second.uplink) return {};
-  const auto trunk = trunks_.find(it->second.place);
-  const bool rides = it->second.uplink->carriage == media::Carriage::Tagged;
-  if (rides && trunk == trunks_.end()) return {};
-  return watch_.problem_of(rides ? trunk->second.ends.watched : it->second.uplink->watched);
+  const Uplink& uplink = *it->second.uplink;
+  if (uplink.carriage == media::Carriage::Bound) return watch_.problem_of(uplink.watched);
+  const Trunk* const trunk = trunks_.find(uplink.trunk);
+  return trunk == nullptr ? std::string{} : watch_.problem_of(trunk->watched);
 }
 
 bool MediaPaths::on_media_counts(edge::QueryId query, const media::Counts& counts) {
@@ -456,12 +424,8 @@ bool MediaPaths::on_refused(std::uint64_t id, Errc code, const std::string& what
     failed(media, code, what);
     return true;
   }
-  if (const auto trunk = trunk_place_.find(media); trunk != trunk_place_.end()) {
-    // Then its calls go without: a flow of their own each.
-    const Place place = trunk->second;
-    carriages_[place] = media::Carriage::Bound;
-    for (const MediaId port : ports_at(place)) reopen(port, ports_.at(port));
-    close_trunk(place);
+  if (trunks_.place_of(media)) {
+    on_trunk_refused(media);
     return true;
   }
   const auto owner = flow_owner_.find(media);
@@ -478,7 +442,6 @@ bool MediaPaths::on_refused(std::uint64_t id, Errc code, const std::string& what
 
 // Another uplink in place of one that never opened.
 void MediaPaths::reopen(MediaId id, Port& port) {
-  if (!port.uplink || port.uplink->carriage != media::Carriage::Tagged) return;
   close_uplinks(port);
   ensure_uplink(id, port);
   const auto peer = ports_.find(port.peer);
@@ -498,10 +461,7 @@ void MediaPaths::failed(MediaId id, Errc code, const std::string& what) {
 }
 
 void MediaPaths::on_edge_lost(Place place) {
-  if (place.is_outside()) {
-    trunks_.clear();
-    trunk_place_.clear();
-  }
+  if (place.is_outside()) trunks_.forget_all();
   std::vector<Query> unanswered;
   for (auto it = queries_.begin(); it != queries_.end();) {
     const auto query = it++;
@@ -513,7 +473,7 @@ void MediaPaths::on_edge_lost(Place place) {
     if (port.place == place || place.is_outside()) lost.push_back(id);
   std::sort(lost.begin(), lost.end());
   for (const MediaId id : lost) failed(id, Errc::Closed, "the edge is gone");
-  close_trunk(place);
+  trunks_.close_all(place);
 }
 
 }  // namespace sallyport::brain

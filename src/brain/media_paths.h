@@ -1,9 +1,9 @@
 // Media paths over edges: knows which ports and flows a path needs. Two ports at one edge are
 // joined there; a port inside needs a flow to the outside edge (its uplink), made when it is first
 // connected to something elsewhere; ports of two agents need two flows, which the outside edge
-// joins. A flow is bound, with sockets of its own, or tagged: then it rides on the one trunk of its
-// agent, which is opened when it is first needed and stays as long as the agent's edge. Used by
-// adapters through adapter/media_paths.h; the Brain feeds it what edges tell. Brain's thread.
+// joins. A flow is bound, with sockets of its own, or tagged: then it rides on a trunk of its agent
+// (brain/trunks.h). Used by adapters through adapter/media_paths.h; the Brain feeds it what edges
+// tell. Brain's thread.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -21,6 +20,7 @@
 #include "adapter/media_paths.h"
 #include "base/random.h"
 #include "brain/flow_watch.h"
+#include "brain/trunks.h"
 
 namespace sallyport::brain {
 
@@ -29,10 +29,7 @@ struct MediaPathsOptions {
   std::vector<TransportAddress> rtp;
   std::vector<TransportAddress> rtcp;
   Duration keepalive = std::chrono::seconds{10};
-  // Of trunks.
-  bool sealed = true;
-  bool compress = false;
-  Duration bundle = milliseconds{1};
+  TrunkOptions trunks;
 };
 
 class MediaPaths final : public adapter::MediaPaths {
@@ -75,24 +72,20 @@ class MediaPaths final : public adapter::MediaPaths {
   void on_edge_lost(adapter::Place place);
 
   // What keeps this port's media from coming about, for people; empty when nothing is known to.
-  std::string problem_of(media::MediaId port) const;
+  std::string problem_of(media::MediaId port);
 
   std::size_t ports() const { return ports_.size(); }
   std::size_t flows() const { return flow_owner_.size(); }
 
  private:
-  // A flow or trunk: its probing end at the agent's own edge, its awaiting end at the outside one.
+  // A flow: its probing end at the agent's own edge, its awaiting end at the outside one.
   struct Uplink {
     media::MediaId probing, awaiting;
     media::Carriage carriage = media::Carriage::Bound;
+    media::MediaId trunk{};  // its probing end
     std::vector<media::Channel> channels{};
     FlowWatch::Flow watched{};  // of a flow that rides on a trunk: nothing, it is the trunk's
     bool open = false;          // tagged: the agent has its end; bound: the awaiting end was bound
-  };
-  struct Trunk {
-    Uplink ends;
-    TransportAddress server;
-    std::set<media::Channel> channels;
   };
   struct Port {
     adapter::Place place;
@@ -120,23 +113,22 @@ class MediaPaths final : public adapter::MediaPaths {
   std::optional<Uplink> open_uplink(media::MediaId id, const Port& port);
   void open_bound(const Port& port, Uplink& uplink);
   void open_tagged(const Port& port, Uplink& uplink, Trunk& trunk);
-  Trunk* ensure_trunk(adapter::Place place);
-  void close_trunk(adapter::Place place);
   std::vector<media::MediaId> ports_at(adapter::Place place) const;
   void close_uplinks(Port& port);
   void close(const Port& port, const Uplink& uplink);
-  void close_ends(adapter::Place place, const Uplink& uplink);
   void begin_move(media::MediaId id, Port& port);
   void replace(const Port& port, const Uplink& old, const Uplink& by, media::ReplaceStep step);
   void finish_move(Port& port);  // if it can be
-  bool on_trunk_event(media::MediaId id, const media::Event& event);
+  void on_trunk_event(media::MediaId id, const media::Event& event);
+  void on_trunk_refused(media::MediaId id);
   void tell(media::MediaId port, const media::Event& event);
   // What stands for this port at the outside edge: itself, or its uplink's awaiting end.
   media::MediaId outside_end(media::MediaId id, const Port& port) const;
   void probe(Uplink& flow, edge::Edge& inside);
   void probe(Port& port);
   void reopen(media::MediaId id, Port& port);
-  void note(Uplink& uplink, media::MediaId end, const media::Event& event);
+  template <typename Ends>
+  void note(Ends& ends, media::MediaId end, const media::Event& event);
   void failed(media::MediaId id, Errc code, const std::string& what);
 
   MediaPathsOptions options_;
@@ -147,8 +139,7 @@ class MediaPaths final : public adapter::MediaPaths {
   std::unordered_map<media::MediaId, Port> ports_;
   std::unordered_map<media::MediaId, media::MediaId> flow_owner_;  // either end -> its port
   std::map<adapter::Place, media::Carriage> carriages_;
-  std::map<adapter::Place, Trunk> trunks_;
-  std::unordered_map<media::MediaId, adapter::Place> trunk_place_;  // either end -> whose
+  Trunks trunks_;
   // Uplinks that were replaced: what is under way to them may still arrive for a moment.
   std::unordered_map<TimerId, std::pair<adapter::Place, Uplink>> leaving_;
   std::map<edge::QueryId, Query> queries_;

@@ -3,94 +3,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "base/test_log.h"
+#include "brain/test_edges.h"
 
 namespace sallyport::brain {
 namespace {
 
 using adapter::Place;
 using media::MediaId;
+using test::FakeCommands;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
 const TransportAddress kX = *TransportAddress::parse("192.0.2.1:2776");
 const TransportAddress kY = *TransportAddress::parse("192.0.2.1:2777");
-
-// Writes down what it is told, in words.
-class FakeEdge final : public edge::Edge {
- public:
-  std::vector<std::string> told;
-  std::map<std::uint64_t, media::FlowSpec> flows;
-  std::map<std::uint64_t, media::TrunkSpec> trunks;
-
-  void listen(edge::ListenerId, const edge::ListenSpec&) override {}
-  void connect(edge::ConnectionId, const edge::ConnectSpec&) override {}
-  void send(edge::ConnectionId, Bytes) override {}
-  void send_datagram(edge::ListenerId, const edge::Addresses&, Bytes) override {}
-  void start_tls(edge::ConnectionId, const edge::TlsSpec&, bool) override {}
-  void half_close(edge::ConnectionId) override {}
-  void pause_reading(edge::ConnectionId, bool) override {}
-  void set_dscp(edge::ConnectionId, edge::Dscp) override {}
-  void close(edge::ConnectionId) override {}
-  void close(edge::ListenerId) override {}
-  void resolve(edge::QueryId, const std::string&, edge::RecordType) override {}
-  void find_local_address(edge::QueryId, const IpAddress&) override {}
-  void open_port(MediaId id, const media::PortSpec&) override { say("port", id); }
-  void open_flow(MediaId id, const media::FlowSpec& spec) override {
-    say(spec.end == media::FlowEnd::Probing ? "probing" : "awaiting", id);
-    flows[id.value] = spec;
-  }
-  void open_trunk(MediaId id, const media::TrunkSpec& spec) override {
-    say(spec.end == media::FlowEnd::Probing ? "probing trunk" : "awaiting trunk", id);
-    trunks[id.value] = spec;
-  }
-  void replace(MediaId old, MediaId by, media::ReplaceStep step) override {
-    told.push_back((step == media::ReplaceStep::Send ? "send " : "receive ") +
-                   std::to_string(old.value) + " " + std::to_string(by.value));
-  }
-  void set_remote(MediaId id, const media::RemoteSpec&) override { say("remote", id); }
-  void join(MediaId a, MediaId b) override {
-    told.push_back("join " + std::to_string(a.value) + " " + std::to_string(b.value));
-  }
-  void leave(MediaId id) override { say("leave", id); }
-  void probe(MediaId id) override { say("probe", id); }
-  void close(MediaId id) override { say("close", id); }
-  void count(edge::QueryId, MediaId id) override { say("count", id); }
-
- private:
-  void say(const char* what, MediaId id) {
-    told.push_back(std::string{what} + " " + std::to_string(id.value));
-  }
-};
-
-class FakeCommands final : public adapter::Commands {
- public:
-  std::map<Place, FakeEdge> edges;
-  std::uint64_t next = 1;
-  MediaPaths* paths = nullptr;
-  std::vector<TimerId> timers;
-
-  TimePoint time{};
-  TimePoint now() const override { return time; }
-  WallTime wall_now() const override { return {}; }
-  edge::Edge* edge(Place place) override {
-    const auto it = edges.find(place);
-    return it == edges.end() ? nullptr : &it->second;
-  }
-  std::uint64_t new_id() override { return next++; }
-  TimerId new_timer() override {
-    timers.push_back(TimerId{500 + timers.size()});
-    return timers.back();
-  }
-  void start_timer(TimerId, Duration) override {}
-  void stop_timer(TimerId) override {}
-  adapter::MediaPaths& media() override { return *paths; }
-};
 
 class MediaPathsTest : public testing::Test {
  protected:
@@ -305,10 +235,32 @@ TEST_F(MediaPathsTest, ARefusedTrunkMeansBoundFlows) {
   paths_.connect(a, open(site_b_));
   told(site_a_), told(outside_);
   EXPECT_TRUE(paths_.on_refused(3, Errc::System, "port in use"));
-  EXPECT_THAT(told(site_a_), ElementsAre("close 5", "probing 9", "join 1 9", "probe 9", "close 3"));
-  EXPECT_THAT(told(outside_), ElementsAre("close 6", "awaiting 10", "join 10 8", "close 4"));
+  EXPECT_THAT(told(site_a_), ElementsAre("close 3", "close 5", "probing 9", "join 1 9", "probe 9"));
+  EXPECT_THAT(told(outside_), ElementsAre("close 4", "close 6", "awaiting 10", "join 10 8"));
   EXPECT_TRUE(paths_.on_refused(5, Errc::NotFound, "no such trunk") || failed_.empty());
   EXPECT_EQ(failed_, "");
+}
+
+// A second trunk that is refused: its calls go by the first.
+TEST_F(MediaPathsTest, ARefusedTrunkMeansAnotherOneIfThereIsOne) {
+  MediaPaths paths{{.rtp = {kX}, .rtcp = {kY}, .trunks = {.most = 2}}, random_, watch_, commands_};
+  paths.set_carriage(site_a_, media::Carriage::Tagged);
+  std::vector<MediaId> ports;
+  for (int call = 0; call < 2; ++call) {
+    for (const Place place : {site_a_, outside_})
+      ports.push_back(paths.open_port(place, {.components = 1}, {}));
+    paths.connect(ports[ports.size() - 2], ports.back());
+  }
+  const auto& flows = commands_.edges[site_a_].flows;
+  const auto& trunks = commands_.edges[site_a_].trunks;
+  ASSERT_EQ(trunks.size(), 2U);
+  const MediaId first{trunks.begin()->first};
+  const MediaId second{trunks.rbegin()->first};
+  EXPECT_EQ(flows.begin()->second.trunk, first);
+  EXPECT_EQ(flows.rbegin()->second.trunk, second);
+  EXPECT_TRUE(paths.on_refused(second.value, Errc::System, "port in use"));
+  EXPECT_EQ(flows.rbegin()->second.trunk, first);
+  EXPECT_EQ(trunks.size(), 2U);
 }
 
 TEST_F(MediaPathsTest, TheTrunkGoesWithItsAgentAndComesAgain) {

@@ -37,6 +37,7 @@ void add_agents(CLI::App& app, Action& action);
 void add_user(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_calls(CLI::App& app, Action& action);
+void add_carriage(CLI::App& app, Action& action);
 void add_registrations(CLI::App& app, Action& action);
 void add_audit(CLI::App& app, Action& action);
 void add_firewall(CLI::App& app, Action& action);

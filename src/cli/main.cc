@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   add_user(app, action);
   add_status(app, action);
   add_calls(app, action);
+  add_carriage(app, action);
   add_registrations(app, action);
   add_audit(app, action);
   add_firewall(app, action);

@@ -87,8 +87,8 @@ TEST_F(Program, EveryCommandHasHelpWithAnExample) {
   EXPECT_THAT(run("--version").out, HasSubstr("sallyport " SALLYPORT_VERSION));
   for (const char* command :
        {"server", "agent", "invite", "join", "revoke", "agents", "registrations", "user add",
-        "user list", "user remove", "status", "calls", "audit verify", "firewall", "config check",
-        "config default", "demo"}) {
+        "user list", "user remove", "status", "calls", "carriage", "audit verify", "firewall",
+        "config check", "config default", "demo"}) {
     const Outcome help = run(std::string{command} + " --help");
     EXPECT_EQ(help.exit, kOk) << command;
     EXPECT_THAT(help.out, HasSubstr("Example")) << command;
@@ -97,9 +97,9 @@ TEST_F(Program, EveryCommandHasHelpWithAnExample) {
 }
 
 TEST_F(Program, WrongUsageIsTwo) {
-  for (const char* arguments :
-       {"", "nonsense", "invite", "invite a b", "user", "firewall --x 0", "firewall --format ascii",
-        "config default --server --agent", "invite a --life soon"})
+  for (const char* arguments : {"", "nonsense", "invite", "invite a b", "user", "carriage a",
+                                "carriage a pigeon", "firewall --x 0", "firewall --format ascii",
+                                "config default --server --agent", "invite a --life soon"})
     EXPECT_EQ(run(arguments).exit, kUsage) << arguments;
 }
 

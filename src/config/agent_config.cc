@@ -47,8 +47,9 @@ Schema describe(AgentConfig& config) {
   describe(schema, "media", "Media ports towards terminals, and media towards the server.",
            config.media);
   schema.add("media.trunk_port", config.media.trunk_port, 0, 65535,
-             "The one UDP port from which this agent's media goes to the server when it is tagged, "
-             "so that a firewall's rule can name it. 0: the system chooses one.");
+             "The UDP port from which this agent's media goes to the server when it is tagged, so "
+             "that a firewall's rule can name it; where the server has media.trunks = N, this and "
+             "the N - 1 that follow. 0: the system chooses.");
   describe(schema, config.fast_path);
   describe(schema, "Certificate that terminals see when they use SIP over TLS.", config.tls);
   describe(schema, config.modes);

@@ -168,6 +168,10 @@ Schema describe(ServerConfig& config) {
       "as it is. Agents that are too old for tagged use bound.");
   schema.add("media.bound_agents", config.media.bound_agents,
              "Names of agents whose media is carried bound all the same.");
+  schema.add("media.trunks", config.media.trunks, 1, media::kMostTrunks,
+             "Over so many of its ports an agent's tagged media goes, each with a NAT mapping of "
+             "its own; calls are spread "
+             "over them. More than one lets several cores work for one agent.");
   schema.add("media.encrypt", config.media.encrypt,
              "Whether tagged media is encrypted. An agent that cannot uses bound.");
   schema.add("media.compress", config.media.compress,

@@ -55,6 +55,7 @@ struct ServerConfig {
     Duration keepalive = seconds{10};
     media::Carriage carriage = media::Carriage::Bound;
     std::vector<std::string> bound_agents;
+    unsigned trunks = 1;
     bool encrypt = true;
     bool compress = false;
     Duration bundle = milliseconds{1};

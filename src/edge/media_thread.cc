@@ -180,14 +180,7 @@ Result<media::MediaId> MediaThread::open_trunk(const media::TrunkSpec& spec, OnE
   end.trunk = true;
   Sockets sockets;
   if (spec.end == media::FlowEnd::Probing) {
-    const IpAddress any = spec.server.ip.is_v4() ? IpAddress::any_v4() : IpAddress::any_v6();
-    // Shared: the trunk of a session that has ended may still be about to be closed.
-    auto socket = net::UdpBatch::open({.ip = any, .port = options_.trunk_port},
-                                      {.receive_buffer = kTrunkBuffer,
-                                       .send_buffer = kTrunkBuffer,
-                                       .share_port = options_.trunk_port != 0,
-                                       .dscp = spec.dscp,
-                                       .many_from_one = true});
+    auto socket = open_trunk_socket(spec, end);
     if (!socket) return tl::make_unexpected(socket.error());
     sockets.push_back(std::move(*socket));
     end.sockets = take_socket_ids(1);
@@ -200,6 +193,28 @@ Result<media::MediaId> MediaThread::open_trunk(const media::TrunkSpec& spec, OnE
   tell(AddTrunk{.id = id, .spec = spec, .ids = end.sockets, .sockets = std::move(sockets)});
   ends_.emplace(id, std::move(end));
   return id;
+}
+
+Result<std::unique_ptr<net::UdpBatch>> MediaThread::open_trunk_socket(const media::TrunkSpec& spec,
+                                                                      End& end) {
+  std::uint16_t port = 0;
+  if (options_.trunk_port != 0) {
+    const auto free = std::find(trunk_ports_.begin(), trunk_ports_.end(), false);
+    const auto which = static_cast<unsigned>(free - trunk_ports_.begin());
+    if (free == trunk_ports_.end() || options_.trunk_port + which > 65535)
+      return fail(Errc::Exhausted, "no fixed port for one more trunk");
+    port = static_cast<std::uint16_t>(options_.trunk_port + which);
+    end.trunk_port = which;
+  }
+  const IpAddress any = spec.server.ip.is_v4() ? IpAddress::any_v4() : IpAddress::any_v6();
+  // Shared: the trunk of a session that has ended may still be about to be closed.
+  auto socket = net::UdpBatch::open({.ip = any, .port = port}, {.receive_buffer = kTrunkBuffer,
+                                                                .send_buffer = kTrunkBuffer,
+                                                                .share_port = port != 0,
+                                                                .dscp = spec.dscp,
+                                                                .many_from_one = true});
+  if (socket && end.trunk_port) trunk_ports_.at(*end.trunk_port) = true;
+  return socket;
 }
 
 Result<void> MediaThread::take_channels(const media::FlowSpec& spec, End& end) {
@@ -273,6 +288,7 @@ void MediaThread::close(media::MediaId id) {
   ends_.erase(it);
   for (const media::Token& token : end.tokens) tokens_.erase(token);
   for (const auto& channel : end.channels) channels_.erase(channel);
+  if (end.trunk_port) trunk_ports_.at(*end.trunk_port) = false;
   if (end.port)
     ports_.give_back(end.port->ip, end.port->port, static_cast<unsigned>(end.sockets.size()),
                      Clock::now());

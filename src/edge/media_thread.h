@@ -30,8 +30,10 @@ struct MediaThreadOptions {
   // several, each has its socket, so that an answer leaves from the address it was sent to.
   std::vector<TransportAddress> server_sockets;
   bool share_server_ports = false;  // with other threads that do the same (SO_REUSEPORT)
-  std::uint16_t trunk_port = 0;  // from which trunks leave, so that a firewall can name it; 0: any
-  media::PortRange ports;        // of open_port
+  // From which trunks leave, so that a firewall can name it: this one and those that follow, one
+  // for each trunk; 0: any.
+  std::uint16_t trunk_port = 0;
+  media::PortRange ports;  // of open_port
   Duration quarantine = kPortQuarantine;
   media::RelayOptions relay;
   std::size_t queued_commands = 4096;
@@ -89,6 +91,7 @@ class MediaThread final : public media::Plane {
     std::vector<media::Token> tokens;  // of an awaiting flow or trunk
     std::vector<std::pair<media::MediaId, media::Channel>> channels;  // of a tagged flow
     bool trunk = false;
+    std::optional<unsigned> trunk_port;    // of the fixed ones, which; from 0
     std::optional<TransportAddress> port;  // of a port: its first
   };
   using Sockets = std::vector<std::unique_ptr<net::UdpBatch>>;
@@ -101,6 +104,7 @@ class MediaThread final : public media::Plane {
                                               bool shared);
   Result<void> open_flow_sockets(const media::FlowSpec& spec, Sockets& out);
   Result<void> take_channels(const media::FlowSpec& spec, End& end);
+  Result<std::unique_ptr<net::UdpBatch>> open_trunk_socket(const media::TrunkSpec& spec, End& end);
   bool add_tokens(const std::vector<media::Token>& tokens);
   std::vector<media::SocketId> take_socket_ids(std::size_t many);
   void tell(MediaCommand&& command);
@@ -118,6 +122,7 @@ class MediaThread final : public media::Plane {
   std::unordered_map<media::MediaId, End> ends_;
   std::set<media::Token> tokens_;  // of awaiting flows and trunks that are open
   std::set<std::pair<media::MediaId, media::Channel>> channels_;  // of tagged flows, by trunk
+  std::array<bool, media::kMostTrunks> trunk_ports_{};            // of the fixed ones: in use
   std::vector<media::SocketId> free_sockets_;
   std::uint32_t next_socket_ = 1;
   std::uint64_t next_id_ = 1;

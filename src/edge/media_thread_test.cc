@@ -301,6 +301,51 @@ TEST_P(MediaThreadTest, RelaysManyFlowsOverOneTrunk) {
   EXPECT_TRUE(agent->open_trunk(trunk, nullptr));
 }
 
+TEST_P(MediaThreadTest, SeveralTrunksLeaveFromSeveralFixedPorts) {
+  const auto server = start(server_options());
+  MediaThreadOptions options;
+  // Two ports that are free, and one behind them that somebody else has.
+  std::unique_ptr<net::UdpBatch> third;
+  while (!third) {
+    auto last = net::UdpBatch::open({ip_, 0}, {});
+    ASSERT_TRUE(last);
+    const std::uint16_t port = (*last)->local().port;
+    const IpAddress any = ip_.is_v4() ? IpAddress::any_v4() : IpAddress::any_v6();
+    if (!net::UdpBatch::open({any, static_cast<std::uint16_t>(port - 1)}, {}) ||
+        !net::UdpBatch::open({any, static_cast<std::uint16_t>(port - 2)}, {}))
+      continue;
+    options.trunk_port = static_cast<std::uint16_t>(port - 2);
+    third = std::move(*last);
+  }
+  const auto agent = start(options);
+  SystemRandom random;
+  std::vector<media::MediaId> opened;
+  const auto open = [&] {
+    media::TrunkSpec trunk{.secret = {.token = random.array<16>(), .key = random.array<16>()},
+                           .sealed = false};
+    EXPECT_TRUE(server->open_trunk(trunk, record()));
+    trunk.end = media::FlowEnd::Probing;
+    trunk.server = server->server_addresses()[0];
+    const auto probing = agent->open_trunk(trunk, nullptr);
+    if (!probing) return false;
+    agent->probe(*probing);
+    opened.push_back(*probing);
+    return true;
+  };
+  const auto bound_from = [&](std::size_t count) {
+    EXPECT_TRUE(run([&] { return events_.size() == count; }));
+    return events_.back().second.source.port;
+  };
+  ASSERT_TRUE(open());
+  EXPECT_EQ(bound_from(1), options.trunk_port);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(bound_from(2), options.trunk_port + 1);
+  EXPECT_FALSE(open()) << "somebody else has the third";
+  agent->close(opened.front());
+  ASSERT_TRUE(open()) << "the first is free again";
+  EXPECT_EQ(bound_from(3), options.trunk_port);
+}
+
 TEST_P(MediaThreadTest, RefusesATrunkWhosePortIsTaken) {
   const auto taken = net::UdpBatch::open({ip_, 0}, {});
   ASSERT_TRUE(taken);

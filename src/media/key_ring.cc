@@ -2,11 +2,11 @@
 
 namespace sallyport::media {
 
-KeyRing::Epoch::Epoch(const KeysOfConnection& keys_, std::uint8_t core, TimePoint now)
-    : keys(keys_),
+KeyRing::Epoch::Epoch(const KeysOfConnection& from, std::uint8_t core, TimePoint now)
+    : keys(from),
       send_at(now +
-              (keys_.sends == Direction::AgentToServer ? kAgentSendsAfter : kServerSendsAfter)),
-      sealer(derive(keys_.secret, keys_.sends, core, keys_.algorithm), keys_.algorithm) {
+              (from.sends == Direction::AgentToServer ? kAgentSendsAfter : kServerSendsAfter)),
+      sealer(derive(from.secret, from.sends, core, from.algorithm), from.algorithm) {
   openers[0] = std::make_unique<Opener>(
       derive(keys.secret, opposite(keys.sends), 0, keys.algorithm), keys.algorithm);
 }

@@ -49,7 +49,7 @@ class KeyRing {
  private:
   // The keys of one connection.
   struct Epoch {
-    Epoch(const KeysOfConnection& keys_, std::uint8_t core, TimePoint now);
+    Epoch(const KeysOfConnection& from, std::uint8_t core, TimePoint now);
     KeysOfConnection keys;
     TimePoint send_at;  // or once heard
     std::optional<TimePoint> heard;

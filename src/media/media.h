@@ -33,11 +33,17 @@ using Token = std::array<std::uint8_t, 16>;    // unguessable; says which flow a
 using FlowKey = std::array<std::uint8_t, 16>;  // authenticates the flow's probes and confirmations
 
 constexpr unsigned kMaxComponents = 2;
+constexpr unsigned kMostTrunks = 8;  // of one agent, at a time
 
 // How a flow travels between an agent and its server.
 enum class Carriage : std::uint8_t { Bound, Tagged };
 constexpr std::string_view name(Carriage carriage) {
   return carriage == Carriage::Tagged ? "tagged" : "bound";
+}
+constexpr std::optional<Carriage> carriage_named(std::string_view name) {
+  for (const Carriage each : {Carriage::Bound, Carriage::Tagged})
+    if (media::name(each) == name) return each;
+  return std::nullopt;
 }
 
 struct PortSpec {

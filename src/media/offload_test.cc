@@ -115,7 +115,8 @@ TEST(Offload, WhatTheFastPathRelaysIsCountedAsTheRelaysOwn) {
   EXPECT_EQ(after.fast, 800U);
   const Counts flow = *it.call.server.relay.count(MediaId{1}, it.world.now);
   EXPECT_EQ(flow.components[0].packets_in, before.components[0].packets_in + 500);
-  EXPECT_EQ(flow.components[0].octets_in, before.components[0].octets_in + 500 * 172);
+  EXPECT_EQ(flow.components[0].octets_in,
+            before.components[0].octets_in + std::uint64_t{500} * 172);
   EXPECT_EQ(flow.components[0].packets_out, before.components[0].packets_out + 300);
   EXPECT_EQ(flow.components[1].packets_in, before.components[1].packets_in);
   EXPECT_EQ(flow.components[1].packets_out, before.components[1].packets_out);

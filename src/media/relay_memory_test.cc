@@ -136,7 +136,7 @@ TEST_F(Loaded, TrunksAllocateNothingAndATaggedFlowTakesLittle) {
     }
     relay.join(MediaId{100 + i * 2}, MediaId{101 + i * 2});
   }
-  const std::size_t each = (octets_allocated - octets_before) / (kTagged * kTrunks);
+  const std::size_t each = (octets_allocated - octets_before) / (std::size_t{kTagged} * kTrunks);
   RecordProperty("octets_per_tagged_flow", static_cast<int>(each));
   EXPECT_LT(each, 2048U);
   EXPECT_GT(each, 200U) << "or nothing was measured";

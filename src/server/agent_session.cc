@@ -85,6 +85,15 @@ Result<void> AgentSession::on_message(const control::wire::Envelope& message) {
   return fail(Errc::Unsupported, "not a message for a server");
 }
 
+Result<void> AgentSession::set_carriage(media::Carriage carriage) {
+  if (carriage == media::Carriage::Tagged && !can_tag_)
+    return fail(Errc::Unsupported, "this agent can do bound only");
+  carriage_ = carriage;
+  context_.log.info("carriage changed", {{"agent", name_}, {"carriage", media::name(carriage)}});
+  context_.brain.set_carriage(Place::inside(id_), carriage);
+  return {};
+}
+
 Result<void> AgentSession::on_hello(const control::wire::Envelope& message) {
   if (remote_) return fail(Errc::BadValue, "a second Hello");
   // Connections that this agent accepts are told from every other agent's by its number in their
@@ -101,8 +110,8 @@ Result<void> AgentSession::on_hello(const control::wire::Envelope& message) {
   software_ = message.hello().software();
   aead_ = control::common_aead(message.hello());
   install_media_keys();
-  if (control::can_tag(message.hello()) && (aead_ || !context_.sealed))
-    carriage_ = context_.carriage(name_);
+  can_tag_ = control::can_tag(message.hello()) && (aead_ || !context_.sealed);
+  if (can_tag_) carriage_ = context_.carriage(name_);
   remote_ = std::make_unique<edge::RemoteEdge>(
       control_, context_.brain.observer(Place::inside(id_)), first_accepted);
   control_.set_part(remote_.get());

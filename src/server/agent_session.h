@@ -52,6 +52,8 @@ class AgentSession {
   bool attached() const { return attached_; }
   bool ready() const { return remote_ != nullptr; }  // Hello answered with Welcome
   media::Carriage carriage() const { return carriage_; }
+  // How this agent's media travels from now on. Unsupported: it cannot.
+  Result<void> set_carriage(media::Carriage carriage);
   TimePoint since() const { return since_; }
   const mux::Multiplex& multiplex() const { return multiplex_; }
 
@@ -71,6 +73,7 @@ class AgentSession {
   std::unique_ptr<edge::RemoteEdge> remote_;
   std::string software_;
   std::optional<media::SealAlgorithm> aead_;
+  bool can_tag_ = false;  // and seal, where that is wanted
   media::Carriage carriage_ = media::Carriage::Bound;
   bool attached_ = true;
   TimePoint since_;

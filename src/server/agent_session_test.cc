@@ -121,6 +121,8 @@ TEST_F(AgentSessionTest, GivesThePlaneTheKeysOfEachConnectionOfAnAgentThatCanSea
     EXPECT_EQ(ring, media::KeyRingId{1});
     EXPECT_EQ(keys.sends, media::Direction::ServerToAgent);
   }
+  EXPECT_TRUE(session_.set_carriage(media::Carriage::Bound));
+  EXPECT_EQ(session_.carriage(), media::Carriage::Bound);
   const auto& newest = plane_.installed.back().second;
   media::MediaSecret at_agent{};
   ASSERT_TRUE(pair_.dialling.export_key(media::kMediaExporterLabel, {}, at_agent));
@@ -137,6 +139,8 @@ TEST_F(AgentSessionTest, AnOldAgentHasBoundMediaAndNoKeys) {
   agent_.send(hello);
   pair_.run();
   EXPECT_TRUE(session_.ready());
+  EXPECT_EQ(session_.carriage(), media::Carriage::Bound);
+  EXPECT_EQ(session_.set_carriage(media::Carriage::Tagged).error().code, Errc::Unsupported);
   EXPECT_EQ(session_.carriage(), media::Carriage::Bound);
   EXPECT_TRUE(plane_.installed.empty());
 }

@@ -74,6 +74,10 @@ class Server final : public Acceptor::Observer {
   boost::json::object status() const;
   void describe_session(AgentId agent, boost::json::object& out) const;
   boost::json::object agents_media() const;
+  void set_carriage(const boost::json::object& arguments, const admin::Reply& reply);
+  bool encrypts(media::Carriage carriage) const {
+    return carriage == media::Carriage::Tagged && config_.media.encrypt;
+  }
   enrolment::Site site() const;
 
   config::ServerConfig config_;
@@ -92,6 +96,7 @@ class Server final : public Acceptor::Observer {
   std::unique_ptr<edge::LocalEdge> outside_;
   std::optional<AgentSessionContext> session_context_;
   std::map<AgentId, std::unique_ptr<AgentSession>> sessions_;
+  std::map<std::string, media::Carriage> carriages_;  // of agents, by name: chosen by command
   std::unique_ptr<JoinService> join_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<admin::AdminServer> admin_;
@@ -154,15 +159,16 @@ std::string Server::start_brain() {
   if (config_.media.fast_path != fastpath::Mode::Off)
     network_.watch_routes([this] { media_->path_changed(); });
 
-  brain_ =
-      std::make_unique<brain::Brain>(network_, random_, *log_,
-                                     brain::MediaPathsOptions{.rtp = addresses_.media.rtp,
-                                                              .rtcp = addresses_.media.rtcp,
-                                                              .keepalive = config_.media.keepalive,
-                                                              .sealed = config_.media.encrypt,
-                                                              .compress = config_.media.compress,
-                                                              .bundle = config_.media.bundle},
-                                     [this] { drive_brain(); });
+  brain_ = std::make_unique<brain::Brain>(
+      network_, random_, *log_,
+      brain::MediaPathsOptions{.rtp = addresses_.media.rtp,
+                               .rtcp = addresses_.media.rtcp,
+                               .keepalive = config_.media.keepalive,
+                               .trunks = {.most = config_.media.trunks,
+                                          .sealed = config_.media.encrypt,
+                                          .compress = config_.media.compress,
+                                          .bundle = config_.media.bundle}},
+      [this] { drive_brain(); });
   if (config_.sip.enabled) {
     auto sip = SipService::make(config_, addresses_.advertised, *store_, random_, *log_,
                                 network_.wall_now());
@@ -210,6 +216,7 @@ std::string Server::start_acceptor() {
       .media = addresses_.media,
       .carriage =
           [this](const std::string& agent) {
+            if (const auto it = carriages_.find(agent); it != carriages_.end()) return it->second;
             const auto& bound = config_.media.bound_agents;
             return std::find(bound.begin(), bound.end(), agent) == bound.end()
                        ? config_.media.carriage
@@ -293,9 +300,8 @@ void Server::describe_session(AgentId agent, boost::json::object& out) const {
   const AgentSession& session = *it->second;
   out["software"] = session.software();
   if (session.ready()) {
-    const bool tagged = session.carriage() == media::Carriage::Tagged;
     out["carriage"] = media::name(session.carriage());
-    out["media_encrypted"] = tagged && config_.media.encrypt;
+    out["media_encrypted"] = encrypts(session.carriage());
   }
   out["seconds"] = std::chrono::duration_cast<seconds>(network_.now() - session.since()).count();
   if (const auto trip = session.multiplex().round_trip())
@@ -333,6 +339,23 @@ boost::json::object Server::agents_media() const {
           {"problems", std::move(problems)}};
 }
 
+// Of a session that is there, and of those that the agent begins later, until this process ends.
+void Server::set_carriage(const boost::json::object& arguments, const admin::Reply& reply) {
+  const std::string name = admin::text_argument(arguments, "name");
+  const auto carriage = media::carriage_named(admin::text_argument(arguments, "carriage"));
+  if (!carriage) return reply.error(Errc::BadValue, "a carriage is tagged or bound");
+  const std::vector<Agent> agents = enrolment_->agents(false);
+  const auto agent = std::find_if(agents.begin(), agents.end(),
+                                  [&](const Agent& each) { return each.name == name; });
+  if (agent == agents.end()) return reply.error(Errc::NotFound, "there is no agent of that name");
+  if (const auto it = sessions_.find(agent->id); it != sessions_.end() && it->second->ready())
+    if (const auto set = it->second->set_carriage(*carriage); !set)
+      return reply.error(set.error().code, set.error().what);
+  carriages_[name] = *carriage;
+  reply.ok(boost::json::object{
+      {"name", name}, {"carriage", media::name(*carriage)}, {"encrypted", encrypts(*carriage)}});
+}
+
 // Where agents find this server.
 enrolment::Site Server::site() const {
   return {.servers = addresses_.dial, .x = config_.media.x, .y = config_.media.y};
@@ -349,7 +372,6 @@ std::string Server::start_admin() {
       boost::json::object drops;
       for (std::size_t i = 0; i < media::kDrops; ++i)
         drops[media::name(static_cast<media::Drop>(i))] = totals.relay.drops.at(i);
-      const bool tagged = config_.media.carriage == media::Carriage::Tagged;
       out["media"] = boost::json::object{{"ends", totals.ends},
                                          {"trunks", totals.trunks},
                                          {"received", totals.relay.received},
@@ -359,7 +381,7 @@ std::string Server::start_admin() {
                                          {"missed", totals.missed},
                                          {"drops", std::move(drops)},
                                          {"carriage", media::name(config_.media.carriage)},
-                                         {"encrypted", tagged && config_.media.encrypt}};
+                                         {"encrypted", encrypts(config_.media.carriage)}};
       reply.ok(out);
     });
   });
@@ -372,6 +394,9 @@ std::string Server::start_admin() {
                   .problem = [this](media::MediaId port) { return brain_->media_problem(port); },
                   .network = network_},
                  [reply](const boost::json::array& calls) { reply.ok(calls); });
+  });
+  admin_->add("carriage", [this](const boost::json::object& arguments, const admin::Reply& reply) {
+    set_carriage(arguments, reply);
   });
   admin_->add("registrations", [this](const boost::json::object&, const admin::Reply& reply) {
     if (!sip_)

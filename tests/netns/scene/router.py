@@ -64,7 +64,7 @@ class Router:
         for key in ("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"):
             with contextlib.suppress(FileNotFoundError):
                 namespace.sysctl(key, 0)
-        self._port = scene.internet.attach(namespace, "wan", wire)
+        self.internet_port = scene.internet.attach(namespace, "wan", wire)
         namespace.ip(
             # With an address of its own: else it takes the lowest of its ports', and each new host may
             # change the one under which the others know their gateway.
@@ -73,11 +73,11 @@ class Router:
             f"addr add {lan6[1]}/64 dev lan nodad")
         self.wan6 = str(ipaddress.ip_address(int(lan6[0]) + (1 << 64)))
         namespace.ip(f"addr add {self.wan6}/128 dev wan nodad")
-        scene.internet.route(self.wan6, self._port)
+        scene.internet.route(self.wan6, self.internet_port)
         link_local = self._link_local()
-        scene.internet.route_via(str(lan6), link_local, self._port)
+        scene.internet.route_via(str(lan6), link_local, self.internet_port)
         if nat is Nat.NONE:
-            scene.internet.route_via(str(lan), wan, self._port)
+            scene.internet.route_via(str(lan), wan, self.internet_port)
         self._take_address(wan)
         self.namespace.nft(self._nat_rules())
         self._count_forwarded()
@@ -93,7 +93,7 @@ class Router:
         self.namespace.ip(
             f"addr add {address}/32 dev wan",
             f"route replace default via {PUBLIC_GATEWAY} dev wan src {address} onlink")
-        self.scene.internet.route(address, self._port)
+        self.scene.internet.route(address, self.internet_port)
 
     def _nat_rules(self) -> str:
         if self.nat is Nat.NONE:
