@@ -187,6 +187,22 @@ TEST_F(MediaPathsTest, ProbesTheTrunkForItsFlowsUntilItIsOpen) {
   EXPECT_THAT(told(site_a_), IsEmpty());
 }
 
+TEST_F(MediaPathsTest, ATrunkThatIsNeverConfirmedIsAProblemOfAllThatRideOnIt) {
+  watch_.on_agent(site_a_, "office");
+  paths_.set_carriage(site_a_, media::Carriage::Tagged);
+  const MediaId a = open(site_a_);
+  paths_.connect(a, open(outside_));
+  paths_.on_media_event(MediaId{3}, {.kind = media::EventKind::Unconfirmed});
+  EXPECT_THAT(paths_.problem_of(a), HasSubstr("no probe of agent office arrived at X"));
+  EXPECT_EQ(watch_.health(site_a_).problem, paths_.problem_of(a));
+  paths_.on_media_event(MediaId{4}, {.kind = media::EventKind::FlowBound});
+  paths_.on_media_event(MediaId{3}, {.kind = media::EventKind::FlowBound});
+  EXPECT_THAT(paths_.problem_of(a), IsEmpty());
+  commands_.time += seconds{60};
+  paths_.on_edge_lost(site_a_);
+  EXPECT_THAT(watch_.health(site_a_).problem, IsEmpty()) << "nor are its flows, which have none";
+}
+
 TEST_F(MediaPathsTest, ChangesTheCarriageOfACallWhenTheNewFlowIsOpen) {
   const MediaId a = open(site_a_);
   paths_.connect(a, open(outside_));
