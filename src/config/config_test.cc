@@ -220,6 +220,19 @@ TEST_F(Config, AListInAFileReplacesTheDefault) {
   EXPECT_THAT(loaded.config.policy.terminals, ElementsAre(*IpRange::parse("198.51.100.0/24")));
 }
 
+TEST_F(Config, WhatRoutesAndRelaysNameByAddressIsAnUpstreamTooAndNamesAreNot) {
+  const auto loaded = load_server(
+      {write("[limits]\nupstreams = [\"203.0.113.0/28\"]\n[sip.relay.\"pbx.example.net\"]\n"
+             "registrar = \"198.51.100.7:5080\"\n[[sip.routes]]\nprefix = \"+\"\n"
+             "targets = [\"provider.example.com\", \"[2001:db8::1]:5060\"]\n"),
+       {},
+       {}});
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.config.upstream_addresses(),
+              ElementsAre(*IpRange::parse("203.0.113.0/28"), *IpRange::parse("198.51.100.7/32"),
+                          *IpRange::parse("2001:db8::1/128")));
+}
+
 TEST_F(Config, AdvertisedAddressesComeFromTheRouteUnlessConfigured) {
   ServerConfig config;
   Problems problems;

@@ -105,7 +105,19 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
              "Contacts of one address of record; a call to it rings them all.");
   schema.add("limits.calls", limits.calls, 1, kMany, "Calls at once in all.");
   schema.add("limits.calls_per_agent", limits.calls_per_agent, 1, kMany,
-             "Calls at once through one agent; one more is refused with 503.");
+             "Calls at once through one agent; one more is refused with 503. Of calls that nobody "
+             "has answered yet, nobody may have more than leave as many free: no phone of the "
+             "agent's network, no other network, no upstream, nor all strangers outside together.");
+  schema.add(
+      "limits.unanswered_per_source", limits.unanswered_per_source, 1, kMany,
+      "Calls that nobody has answered yet, at once from one address outside (IPv6: one /64) "
+      "that is no upstream, and an eighth of calls_per_agent at most; as many more as it has "
+      "calls that were answered. To one phone, all of them together may have twice as many.");
+  schema.add("limits.upstreams", limits.upstreams,
+             "Addresses or ranges outside that carry the calls of many, [\"203.0.113.0/28\"]: "
+             "providers, PBXs, other servers. They are limited as an agent is, not as one caller. "
+             "Addresses in sip.routes and sip.relay count without being listed here; names do "
+             "not.");
   schema.add("limits.bandwidth", limits.bandwidth,
              "Media of all calls together, in one direction and with headers, by what their SDP "
              "says (b=, or the dearest codec): \"200 Mbit/s\", or \"none\". A call that would take "
@@ -244,6 +256,18 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
 
 std::string ServerConfig::audit_file() const {
   return audit.file.empty() ? state_dir + "/server-audit.jsonl" : audit.file;
+}
+
+std::vector<IpRange> ServerConfig::upstream_addresses() const {
+  std::vector<IpRange> out = limits.upstreams;
+  const auto add = [&](const HostPort& target) {
+    if (const auto found = target.literal())
+      out.push_back({found->ip, static_cast<std::uint8_t>(8 * found->ip.octets().size())});
+  };
+  for (const auto& [domain, relay] : sip.relay) add(relay.registrar);
+  for (const Sip::Route& route : sip.routes)
+    for (const HostPort& target : route.targets) add(target);
+  return out;
 }
 
 std::string ServerConfig::default_domain() const {

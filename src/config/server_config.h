@@ -130,12 +130,16 @@ struct ServerConfig {
     unsigned contacts_per_identity = 10;
     unsigned calls = 5000;
     unsigned calls_per_agent = 1000;
+    unsigned unanswered_per_source = 30;
+    std::vector<IpRange> upstreams;
     BitRate bandwidth;  // of media, in one direction, as the SDP tells it
     BitRate bandwidth_per_agent;
     BitRate bandwidth_per_call;
   } limits;
 
-  std::string audit_file() const;      // audit.file, or where it is by default
+  std::string audit_file() const;  // audit.file, or where it is by default
+  // limits.upstreams, and what stands as an address in sip.routes and sip.relay.
+  std::vector<IpRange> upstream_addresses() const;
   std::string default_domain() const;  // sip.default_domain, or what stands in for it; may be empty
 };
 

@@ -52,6 +52,8 @@ sip::Config adapter_config(const config::ServerConfig& config, const std::string
   out.ask_after = config.sip.ask_after;
   out.max_calls = config.limits.calls;
   out.max_calls_per_agent = config.limits.calls_per_agent;
+  out.max_unanswered_of_source = config.limits.unanswered_per_source;
+  out.upstreams = config.upstream_addresses();
   out.max_bandwidth = config.limits.bandwidth.bits;
   out.max_bandwidth_per_agent = config.limits.bandwidth_per_agent.bits;
   out.max_bandwidth_per_call = config.limits.bandwidth_per_call.bits;

@@ -1,51 +1,99 @@
 // How many calls there may be at once: in all, and through one agent, so that none takes the places
 // of the others. A call that is forked to several agents counts at each of them until it ends.
+//
+// A call that nobody has answered yet costs its caller nothing, so these are limited further: what
+// a claimant has of them, in all and at an agent, may be as many as there is room left for
+// (fair_share.h). A stranger outside may have so many from one source, and one more for each of its
+// calls that were answered; and towards one callee those of all strangers share twice as many.
 // Relay's; brain's thread.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <map>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "adapter/adapter.h"
+#include "adapter/sip/claimant.h"
+#include "adapter/sip/config.h"
 #include "adapter/sip/dialog.h"
+#include "adapter/sip/fair_share.h"
 
 namespace sallyport::adapter::sip {
 
 class CallLimits {
  public:
-  CallLimits(std::size_t in_all, std::size_t per_agent) : in_all_(in_all), per_agent_(per_agent) {}
+  // `config` must outlive it.
+  explicit CallLimits(const Config& config);
 
-  bool full() const { return places_.size() >= in_all_; }
-
-  // The call has a leg at that place from now on. False, and nothing changed, when the agent there
-  // has as many calls as it may.
-  bool enter(CallId call, Place place) {
-    std::vector<Place>& places = places_[call];
-    if (place.is_outside() || std::find(places.begin(), places.end(), place) != places.end())
-      return true;
-    std::size_t& count = by_agent_[place];
-    if (count >= per_agent_) return false;
-    ++count;
-    places.push_back(place);
-    return true;
+  enum class Verdict : std::uint8_t {
+    Admitted,
+    Full,           // there are as many calls as there may be in all
+    AgentFull,      // or through that agent
+    OverShare,      // that claimant has its share of calls without an answer
+    SourceTooMany,  // so has that source, a stranger's
+    CalleeTooMany,  // or it has its part of those to this callee
+  };
+  friend constexpr std::string_view name(Verdict verdict) {  // as it is counted
+    switch (verdict) {
+      case Verdict::Full:
+        return "too_many_calls";
+      case Verdict::AgentFull:
+        return "too_many_calls_of_agent";
+      case Verdict::OverShare:
+        return "unanswered_calls_over_share";
+      case Verdict::SourceTooMany:
+        return "unanswered_calls_of_source";
+      case Verdict::CalleeTooMany:
+        return "unanswered_calls_to_callee";
+      case Verdict::Admitted:
+        break;
+    }
+    return "admitted";
   }
 
-  void leave(CallId call) {
-    const auto it = places_.find(call);
-    if (it == places_.end()) return;
-    for (const Place place : it->second)
-      if (const auto count = by_agent_.find(place); --count->second == 0) by_agent_.erase(count);
-    places_.erase(it);
+  // A call comes along this hop. If it is not admitted, nothing is remembered of it.
+  Verdict begin(CallId call, const Hop& from);
+  // It goes on to that terminal or destination, `uri` at a place. If it is not admitted, nothing
+  // has changed.
+  Verdict ring(CallId call, Place place, const std::string& uri);
+  void answer(CallId call);
+  void leave(CallId call);
+
+  // Everything that is remembered: nothing once all calls have ended.
+  std::size_t size() const {
+    return calls_.size() + agents_.size() + sources_.size() + callees_.size();
   }
 
  private:
-  std::size_t in_all_;
-  std::size_t per_agent_;
-  std::unordered_map<CallId, std::vector<Place>> places_;
-  std::map<Place, std::size_t> by_agent_;
+  using Callee = std::pair<Place, std::string>;
+  struct Entry {
+    Hop from;
+    bool stranger = false;
+    bool answered = false;
+    std::vector<Place> places;
+    std::vector<Callee> callees;  // of a stranger's
+  };
+  struct Source {
+    std::size_t unanswered = 0, answered = 0;
+  };
+
+  Claimant claimant(const Hop& from, Place place) const {
+    return claimant_of(config_.upstreams, from, place);
+  }
+  FairShare<Claimant>& agent(Place place) {
+    return agents_.try_emplace(place, config_.max_calls_per_agent).first->second;
+  }
+  Verdict enter(Entry& entry, Place place);
+  void settle(Entry& entry);
+
+  const Config& config_;
+  std::size_t of_source_;  // a stranger's, without an answer
+  std::unordered_map<CallId, Entry> calls_;
+  FairShare<Claimant> in_all_;
+  std::map<Place, FairShare<Claimant>> agents_;
+  std::map<IpAddress, Source> sources_;  // of strangers
+  std::map<Callee, FairShare<IpAddress>> callees_;
 };
 
 }  // namespace sallyport::adapter::sip

@@ -32,7 +32,7 @@ class Relay {
         locator_(locator),
         topology_(topology),
         routing_(routing),
-        call_limits_(stack.config.max_calls, stack.config.max_calls_per_agent),
+        call_limits_(stack.config),
         bandwidth_limits_(stack.config.max_bandwidth, stack.config.max_bandwidth_per_agent,
                           stack.config.max_bandwidth_per_call) {}
 
@@ -124,7 +124,7 @@ class Relay {
                       std::string_view parameters) const;
   MediaParty media_party(const Hop& hop, bool behind_nat) const;
   void refuse(const ExchangePtr& exchange, int status, std::string_view reason,
-              std::string_view counter, Commands& out);
+              std::string_view counter, Commands& out, seconds retry_after = {});
 
   // relay_responses.cc
   void on_response(const ExchangePtr& exchange, Branch& branch, const wire::Message& response,

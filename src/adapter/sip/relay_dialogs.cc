@@ -468,7 +468,7 @@ std::vector<CallInfo> Relay::calls() const {
 }
 
 std::size_t Relay::size() {
-  return calls_.size() + exchanges_.size() + by_server_.size() + awaiting_notify_.size() +
+  return calls_.size() + call_limits_.size() + exchanges_.size() + by_server_.size() + awaiting_notify_.size() +
          late_offers_.size() + dialogs_.size() + dialogs_.live_parties();
 }
 

@@ -12,6 +12,7 @@ using wire::HeaderName;
 using wire::Method;
 
 constexpr std::uint32_t kMaxBreadth = 60;  // RFC 5393 5.3.3
+constexpr seconds kRetryAfter{10};         // for who is too much by itself
 
 // A request of these methods can make a dialog.
 bool makes_dialog(Method method) {
@@ -152,12 +153,14 @@ Relay::ExchangePtr Relay::begin(ServerId id, const wire::Message& request, const
 }
 
 void Relay::begin_call(const ExchangePtr& exchange, Commands& out) {
-  if (call_limits_.full()) return refuse(exchange, 503, {}, "too_many_calls", out);
   const auto call = std::make_shared<Call>();
   call->id = CallId{++next_id_};
-  if (!call_limits_.enter(call->id, exchange->from.place)) {
-    call_limits_.leave(call->id);
-    return refuse(exchange, 503, {}, "too_many_calls_of_agent", out);
+  if (const auto verdict = call_limits_.begin(call->id, exchange->from);
+      verdict != CallLimits::Verdict::Admitted) {
+    // RFC 3261 21.5.4: with Retry-After no call at all would come from there for so long. Of an
+    // upstream or an agent that would stop everybody's.
+    const bool alone = verdict == CallLimits::Verdict::SourceTooMany;
+    return refuse(exchange, 503, {}, name(verdict), out, alone ? kRetryAfter : seconds{0});
   }
   const auto uri_of = [&](HeaderName name) {
     const auto address = wire::NameAddr::parse(exchange->request.find(name).value_or(""));
@@ -172,10 +175,10 @@ void Relay::begin_call(const ExchangePtr& exchange, Commands& out) {
 }
 
 void Relay::refuse(const ExchangePtr& exchange, int status, std::string_view reason,
-                   std::string_view counter, Commands& out) {
+                   std::string_view counter, Commands& out, seconds retry_after) {
   stack_.counters.add(counter);
   if (std::exchange(exchange->answered, true)) return;
-  stack_.transactions.respond(exchange->server, status, reason, out);
+  stack_.transactions.respond(exchange->server, status, reason, out, retry_after);
   if (exchange->call && !exchange->dialog) end(exchange->call, counter, out);
   finish(exchange, out);
 }
@@ -257,9 +260,11 @@ void Relay::on_located(const ExchangePtr& exchange, Branch& branch, std::vector<
   branch.hops = std::move(hops);
   if (exchange->call && !exchange->dialog) {
     const Place place = branch.hops.front().place;
-    if (!call_limits_.enter(exchange->call->id, place)) {
-      stack_.counters.add("too_many_calls_of_agent");
-      return fail_branch(exchange, branch, 503, out);
+    if (const auto verdict = call_limits_.ring(exchange->call->id, place, branch.target.uri);
+        verdict != CallLimits::Verdict::Admitted) {
+      stack_.counters.add(name(verdict));
+      const bool busy = verdict == CallLimits::Verdict::CalleeTooMany;
+      return fail_branch(exchange, branch, busy ? 486 : 503, out);
     }
     exchange->call->places[kCallee] = place;
   }

@@ -241,6 +241,7 @@ void Relay::on_success(const ExchangePtr& exchange, Branch& branch, const wire::
     call.media.choose(dialog->branch, out);
     if (!dialog->confirmed) {
       dialog->confirmed = true;
+      call_limits_.answer(call.id);
       call.dialog = dialog->id;
       call.state = CallState::Established;
       call.since = out.wall_now();

@@ -146,13 +146,17 @@ void Transactions::on_server_cancel(const wire::Message& cancel, const Hop& from
     user_->on_cancel(invite->id, cancel, out);
 }
 
-void Transactions::respond(ServerId id, int status, std::string_view reason, Commands& out) {
+void Transactions::respond(ServerId id, int status, std::string_view reason, Commands& out,
+                           seconds retry_after) {
   const wire::Message* asked = request(id);
   if (asked == nullptr) return;
   const std::string_view phrase = reason.empty() ? wire::default_reason(status) : reason;
   // RFC 3261 8.2.6.2: a 100 has no tag.
   const std::string tag = status == 100 ? std::string{} : random_.hex(8);
-  respond(id, wire::Builder::response(*asked, status, phrase, tag).finish(), out);
+  auto response = wire::Builder::response(*asked, status, phrase, tag);
+  if (retry_after > seconds{0})
+    response.add(wire::HeaderName::RetryAfter, std::to_string(retry_after.count()));
+  respond(id, response.finish(), out);
 }
 
 void Transactions::respond(ServerId id, const std::string& response, Commands& out) {

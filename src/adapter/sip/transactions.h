@@ -82,7 +82,9 @@ class Transactions {
   // one; what comes after that is ignored.
   void respond(ServerId id, const std::string& response, Commands& out);
   // A response of our own making with a To tag of ours; an empty reason is the default one.
-  void respond(ServerId id, int status, std::string_view reason, Commands& out);
+  // `retry_after`, if it is not zero, becomes a Retry-After header.
+  void respond(ServerId id, int status, std::string_view reason, Commands& out,
+               seconds retry_after = {});
   // The 2xx of an INVITE once more, because the callee repeated it (RFC 6026 7.1).
   void repeat(ServerId id, Commands& out);
 
