@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -13,6 +14,8 @@
 #include <thread>
 #include <unordered_map>
 #include <utility>
+
+#include "base/file.h"
 
 namespace sallyport::brain {
 namespace {
@@ -25,6 +28,17 @@ constexpr const char* kSchemaTable =
 // How long a writer waits for the other one (our worker, or a command run beside the server).
 constexpr int kBusyTimeoutMs = 5000;
 constexpr std::uint32_t kNoPageLimit = 0xfffffffe;  // SQLite's own default
+// FULL for what write() promised; NORMAL for the mirror, where a power cut may cost the last
+// moments but never the file (sqlite.org/wal.html, "Performance Considerations").
+constexpr const char* kSyncWrites = "FULL";
+constexpr const char* kSyncDeferred = "NORMAL";
+
+constexpr std::string_view kReplaced =
+    "the database file was replaced while the server runs: restart the server to use the new file, "
+    "or remove that, and the server writes its own again";
+constexpr std::string_view kNotRestored =
+    "the database file was removed while the server runs, and cannot be written again: see that "
+    "its folder is there, writable and has room";
 
 // The file must exist with its mode before SQLite sees it: its -wal and -shm take the same mode.
 bool make_private(const std::string& path, Log& log) {
@@ -113,6 +127,19 @@ class SqliteStore::Handle {
     if (sqlite3_get_autocommit(db_) == 0) script("ROLLBACK");
     return false;
   }
+
+  // The whole database as a file holds it, with what is in the write-ahead log.
+  std::optional<std::string> contents() {
+    sqlite3_int64 size = 0;
+    unsigned char* octets = sqlite3_serialize(db_, "main", &size, 0);
+    if (octets == nullptr) return std::nullopt;
+    std::string out{reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size)};
+    sqlite3_free(octets);
+    return out;
+  }
+  // It is to be closed and another one is at its path: the last to close a database removes the
+  // write-ahead log, by its name.
+  void abandon() { sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
   std::size_t changes() const { return static_cast<std::size_t>(sqlite3_changes(db_)); }
   const std::string& last_error() const { return last_error_; }
@@ -244,6 +271,13 @@ class SqliteStore::Worker {
     return flush_good_;
   }
 
+  // Calls it with the worker's own connection while the worker does not use that.
+  template <typename Body>
+  bool pause(Body body) {
+    const std::lock_guard lock{handle_mutex_};
+    return body(handle_);
+  }
+
   std::size_t pending() const {
     const std::lock_guard lock{mutex_};
     return queue_.size() + writing_;
@@ -311,19 +345,22 @@ class SqliteStore::Worker {
     writing_ = batch.size();
     const std::optional<std::uint32_t> page_limit = std::exchange(new_page_limit_, std::nullopt);
     lock.unlock();
+    std::unique_lock<std::mutex> using_handle{handle_mutex_};
     if (page_limit) handle_->script("PRAGMA max_page_count=" + std::to_string(*page_limit));
     const bool good = batch.empty() || handle_->transaction([&] {
       return std::all_of(batch.begin(), batch.end(), [&](const Deferred& write) {
         return handle_->run(write.statement, nullptr) || skip(write);
       });
     });
+    const std::string cause = handle_->last_error();
+    using_handle.unlock();
     lock.lock();
     writing_ = 0;
     if (!good) {
       for (auto write = batch.rbegin(); write != batch.rend(); ++write)
         enqueue(std::move(*write), false);
     }
-    report(good, batch.size());
+    report(good, batch.size(), cause);
     return good;
   }
 
@@ -336,17 +373,18 @@ class SqliteStore::Worker {
   }
 
   // One line when it begins, one when it ends: a full disk must not fill up with lines about it.
-  void report(bool good, std::size_t writes) {
+  void report(bool good, std::size_t writes, const std::string& cause) {
     if (good == !failing_) return;
     failing_ = !good;
     if (good) {
       log_.info("store writes again", {{"written", writes}, {"dropped", dropped_}});
     } else {
       log_.error("store cannot write, keeping it in memory and trying again",
-                 {{"cause", handle_->last_error()}, {"waiting", writes}});
+                 {{"cause", cause}, {"waiting", writes}});
     }
   }
 
+  std::mutex handle_mutex_;         // held while `handle_` is in use; before `mutex_`, never after
   std::unique_ptr<Handle> handle_;  // this thread's own
   const Options options_;
   Log& log_;
@@ -362,8 +400,11 @@ class SqliteStore::Worker {
   std::thread thread_;  // last: it starts when all else is there
 };
 
-SqliteStore::SqliteStore(Log& log, std::unique_ptr<Handle> own, std::unique_ptr<Worker> worker)
-    : log_(log), own_(std::move(own)), worker_(std::move(worker)) {}
+SqliteStore::SqliteStore(std::string path, Log& log, std::unique_ptr<Handle> own,
+                         std::unique_ptr<Worker> worker)
+    : path_(std::move(path)), log_(log), own_(std::move(own)), worker_(std::move(worker)) {
+  note_files();
+}
 
 SqliteStore::~SqliteStore() = default;
 
@@ -372,10 +413,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options, Log& log
     log.error("store cannot be opened", {{"path", options.path}});
     return fail(Errc::System, "the store's file cannot be created or opened");
   }
-  // FULL for what write() promised; NORMAL for the mirror, where a power cut may cost the last
-  // moments but never the file (sqlite.org/wal.html, "Performance Considerations").
-  auto own = Handle::open(options.path, "FULL");
-  auto deferred = Handle::open(options.path, "NORMAL");
+  auto own = Handle::open(options.path, kSyncWrites);
+  auto deferred = Handle::open(options.path, kSyncDeferred);
   if (!own || !deferred) {
     log.error("store is not usable", {{"path", options.path}});
     return fail(Errc::System, "the store's file is not a database of ours");
@@ -394,7 +433,69 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options, Log& log
   });
   if (!made) return fail(Errc::System, "the store's file cannot be written");
   auto worker = std::make_unique<Worker>(std::move(deferred), options, log);
-  return std::unique_ptr<SqliteStore>{new SqliteStore(log, std::move(own), std::move(worker))};
+  return std::unique_ptr<SqliteStore>{
+      new SqliteStore(options.path, log, std::move(own), std::move(worker))};
+}
+
+// ---- The file under an open database ----
+
+SqliteStore::FileId SqliteStore::FileId::at(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {status.st_dev, status.st_ino};
+}
+
+void SqliteStore::note_files() {
+  file_ = FileId::at(path_);
+  wal_ = FileId::at(path_ + "-wal");
+}
+
+// SQLite finds a write-ahead log by its name alone. Ours must not stay beside another database: it
+// would be taken for that one's.
+void SqliteStore::forget_log() const {
+  const std::string log = path_ + "-wal";
+  if (const FileId there = FileId::at(log); there == FileId{} || there != wal_) return;
+  ::unlink(log.c_str());
+  ::unlink((path_ + "-shm").c_str());
+}
+
+Result<void> SqliteStore::check() {
+  const FileId there = FileId::at(path_);
+  if (there == file_) {
+    trouble_ = {};
+    return {};
+  }
+  forget_log();
+  if (there != FileId{}) return report(kReplaced);
+  if (!restore()) return report(kNotRestored);
+  trouble_ = {};
+  ++restored_;
+  log_.warning("store was removed while it was open, and has been written again",
+               {{"path", path_}});
+  return {};
+}
+
+Result<void> SqliteStore::report(std::string_view trouble) {
+  if (trouble_ != trouble)
+    log_.error("store is not at its place", {{"path", path_}, {"why", trouble}});
+  trouble_ = trouble;
+  return fail(Errc::System, trouble);
+}
+
+bool SqliteStore::restore() {
+  return worker_->pause([&](std::unique_ptr<Handle>& deferred) {
+    const auto contents = own_->contents();
+    if (!contents || !write_file(path_, *contents, 0600)) return false;
+    auto own = Handle::open(path_, kSyncWrites);
+    auto other = Handle::open(path_, kSyncDeferred);
+    if (!own || !other) return false;
+    own_->abandon();
+    deferred->abandon();
+    own_ = std::move(own);
+    deferred = std::move(other);
+    note_files();
+    return true;
+  });
 }
 
 Result<void> SqliteStore::migrate(std::string_view owner, const std::vector<std::string>& steps) {
@@ -429,6 +530,7 @@ Result<std::vector<SqlRow>> SqliteStore::query(const SqlStatement& statement) {
 }
 
 Result<std::size_t> SqliteStore::write_all(const std::vector<SqlStatement>& statements) {
+  if (const auto there = check(); !there) return tl::make_unexpected(there.error());
   std::size_t changed = 0;
   const bool good = own_->transaction([&] {
     return std::all_of(statements.begin(), statements.end(), [&](const SqlStatement& statement) {

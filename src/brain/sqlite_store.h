@@ -10,8 +10,9 @@
 //    call waits for that.
 //
 // A disk that is full or gone never loses what is in memory: deferred writes stay queued, the first
-// failure and the recovery are logged, and the worker tries again. One thread (the one that opened
-// it) calls query(), write() and migrate(); any thread calls defer() and flush().
+// failure and the recovery are logged, and the worker tries again. Nor does a file that is removed
+// while it is open: check() puts it back. One thread (the one that opened it) calls query(),
+// write(), migrate() and check(); any thread calls defer() and flush().
 #pragma once
 
 #include <cstddef>
@@ -69,7 +70,8 @@ class SqliteStore {
 
   // Rows of a SELECT. What is deferred and not yet committed is not seen.
   Result<std::vector<SqlRow>> query(const SqlStatement& statement);
-  // In one transaction, durable on return; how many rows the last statement changed.
+  // In one transaction, durable on return; how many rows the last statement changed. Fails as
+  // check() does, with nothing written.
   Result<std::size_t> write_all(const std::vector<SqlStatement>& statements);
   Result<std::size_t> write(SqlStatement statement);
 
@@ -78,6 +80,14 @@ class SqliteStore {
   void defer(std::string key, SqlStatement statement);
   // Waits until all that was deferred before is committed, or has failed (System).
   Result<void> flush();
+
+  // Is the file still the one at its path? One that was removed (or renamed) is written again from
+  // what is open here, with all that was ever accepted. In the place of one that was replaced by
+  // another nothing is put: somebody may want that one. System, logged once, with what to do about
+  // it. To be called from time to time.
+  Result<void> check();
+  std::string_view trouble() const { return trouble_; }       // what check() last said; empty: none
+  std::uint64_t times_restored() const { return restored_; }  // the file was written again
 
   std::size_t pending() const;    // deferred writes not yet committed
   std::uint64_t dropped() const;  // deferred writes lost beyond max_pending
@@ -88,9 +98,25 @@ class SqliteStore {
   class Handle;
   class Worker;
 
-  SqliteStore(Log& log, std::unique_ptr<Handle> own, std::unique_ptr<Worker> worker);
+  // Which file stands at a path; equal: the same one.
+  struct FileId {
+    std::uint64_t device = 0, node = 0;  // none: there is no file
+    static FileId at(const std::string& path);
+    friend bool operator==(const FileId&, const FileId&) = default;
+  };
 
+  SqliteStore(std::string path, Log& log, std::unique_ptr<Handle> own,
+              std::unique_ptr<Worker> worker);
+  void note_files();
+  void forget_log() const;
+  bool restore();
+  Result<void> report(std::string_view trouble);
+
+  std::string path_;
   Log& log_;
+  FileId file_, wal_;  // of what is open
+  std::string_view trouble_;
+  std::uint64_t restored_ = 0;
   std::unique_ptr<Handle> own_;
   std::unique_ptr<Worker> worker_;
 };

@@ -186,6 +186,78 @@ TEST_F(SqliteStoreTest, AWriteThatCanNeverSucceedDoesNotHoldUpTheOthers) {
   EXPECT_EQ(count(*store), 1);
 }
 
+TEST_F(SqliteStoreTest, WritesAFileAgainThatWasRemovedWithAllThatWasAccepted) {
+  for (const bool log_too : {false, true}) {
+    {
+      const auto store = open();
+      ASSERT_TRUE(store->write(put("a", 1)));
+      store->defer("b", put("b", 1));
+      ASSERT_TRUE(store->flush());
+      std::filesystem::remove(path_);
+      if (log_too) {
+        std::filesystem::remove(path_ + "-wal");
+        std::filesystem::remove(path_ + "-shm");
+      }
+      store->defer("c", put("c", 1));  // into the file that is gone
+      ASSERT_TRUE(store->flush());
+      ASSERT_TRUE(store->write(put("d", 1)));
+      EXPECT_EQ(store->times_restored(), 1U);
+      EXPECT_TRUE(store->trouble().empty());
+      store->defer("e", put("e", 1));
+      ASSERT_TRUE(store->flush());
+      ASSERT_TRUE(store->check());
+      EXPECT_EQ(store->times_restored(), 1U);
+      struct stat status {};
+      ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+      EXPECT_EQ(status.st_mode & 0777U, 0600U);
+    }
+    const auto store = open();
+    EXPECT_EQ(count(*store), 5);
+    EXPECT_EQ(text((*store->query({"PRAGMA integrity_check", {}}))[0][0]), "ok");
+    ASSERT_TRUE(store->write({"DELETE FROM things", {}}));
+  }
+}
+
+TEST_F(SqliteStoreTest, WritesNothingInThePlaceOfAFileThatReplacedItsOwn) {
+  {
+    const auto other = open();
+    ASSERT_TRUE(other->write(put("theirs", 1)));
+  }
+  std::filesystem::rename(path_, path_ + ".backup");
+  {
+    const auto store = open();
+    ASSERT_TRUE(store->write(put("a", 1)));
+    std::filesystem::copy(path_ + ".backup", path_ + ".new");
+    std::filesystem::rename(path_ + ".new", path_);
+    const auto refused = store->write(put("b", 1));
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().what.find("restart the server"), std::string_view::npos);
+    EXPECT_EQ(store->trouble(), refused.error().what);
+    EXPECT_EQ(count(*store), 1) << "what is open is read on";
+    EXPECT_FALSE(std::filesystem::exists(path_ + "-wal")) << "it is not the new file's";
+  }
+  {
+    const auto store = open();
+    EXPECT_EQ(text((*store->query({"SELECT name FROM things", {}}))[0][0]), "theirs");
+    EXPECT_EQ(count(*store), 1);
+  }
+}
+
+TEST_F(SqliteStoreTest, SaysWhenItCannotWriteItsFileAgainAndDoesAsSoonAsItCan) {
+  const auto store = open();
+  ASSERT_TRUE(store->write(put("a", 1)));
+  std::filesystem::rename(directory_, directory_ + ".away");
+  const auto refused = store->write(put("b", 1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(store->trouble(), refused.error().what);
+  std::filesystem::create_directory(directory_);
+  ASSERT_TRUE(store->check());
+  EXPECT_TRUE(store->trouble().empty());
+  ASSERT_TRUE(store->write(put("b", 1)));
+  EXPECT_EQ(count(*store), 2);
+  std::filesystem::remove_all(directory_ + ".away");
+}
+
 TEST_F(SqliteStoreTest, RefusesAFileThatIsNoDatabase) {
   std::ofstream{path_} << "this is a shopping list, and a rather long one: milk, bread, butter";
   SqliteStore::Options options;

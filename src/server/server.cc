@@ -37,6 +37,8 @@ using adapter::Place;
 
 // Between saying goodbye to terminals and exiting: what they are told must reach them.
 constexpr Duration kFarewell = milliseconds{500};
+// How long a database whose file was removed is written to nowhere at most.
+constexpr Duration kCheckStore = seconds{10};
 
 std::unique_ptr<Log> open_log(const config::LogSection& log) {
   return log.file.empty() ? Log::to_stderr(log.level) : Log::to_file(log.file, log.level);
@@ -64,6 +66,7 @@ class Server final : public Acceptor::Observer {
   void on_refused(const TransportAddress& remote, const mux::Refusal& refusal) override;
 
   std::string open_state();
+  void check_store();
   std::string start_brain();
   std::string start_acceptor();
   std::string start_admin();
@@ -101,7 +104,7 @@ class Server final : public Acceptor::Observer {
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<admin::AdminServer> admin_;
   std::unique_ptr<admin::ServiceManager> service_;
-  std::unique_ptr<net::Timer> brain_timer_, stop_timer_;
+  std::unique_ptr<net::Timer> brain_timer_, stop_timer_, store_timer_;
   TimePoint started_{};
 };
 
@@ -109,6 +112,7 @@ std::string Server::start() {
   started_ = network_.now();
   brain_timer_ = network_.make_timer();
   stop_timer_ = network_.make_timer();
+  store_timer_ = network_.make_timer();
   std::string problem;
   addresses_ = find_addresses(config_, network_, problem);
   if (!problem.empty()) return problem;
@@ -133,6 +137,7 @@ std::string Server::open_state() {
   auto store = brain::SqliteStore::open({.path = config_.state_dir + "/server.db"}, *log_);
   if (!store) return config_.state_dir + "/server.db: " + std::string{store.error().what};
   store_ = std::move(*store);
+  check_store();
   auto authority = Authority::open(config_.state_dir, random_, network_.wall_now());
   if (!authority) return config_.state_dir + ": " + std::string{authority.error().what};
   authority_.emplace(std::move(*authority));
@@ -144,6 +149,11 @@ std::string Server::open_state() {
   if (!audit) return config_.audit_file() + ": " + std::string{audit.error().what};
   audit_ = std::move(*audit);
   return {};
+}
+
+void Server::check_store() {
+  (void)store_->check();  // it logs, and status() tells
+  store_timer_->start(network_.now() + kCheckStore, [this] { check_store(); });
 }
 
 std::string Server::start_brain() {
@@ -449,6 +459,8 @@ boost::json::object Server::status() const {
       {"outside", boost::json::object{{"sockets", outside_->sockets()},
                                       {"commands_refused", outside_->counts().refused},
                                       {"datagrams_refused", outside_->counts().datagrams_refused}}},
+      {"database", store_->trouble().empty() ? "ok" : store_->trouble()},
+      {"database_restored", store_->times_restored()},
       {"audit_hash", audit_->last_hash()},
       {"audit_lost", audit_->lost()}};
   if (sip_) out["sip"] = sip_->counters();

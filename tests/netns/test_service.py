@@ -105,6 +105,30 @@ def test_a_full_disk_stops_no_call(scene: Scene):
         subprocess.run(["umount", "-l", state], check=True)
 
 
+def test_a_database_that_is_removed_is_written_again_and_one_that_is_replaced_is_left(scene: Scene):
+    world = World(scene)
+    file = Path(world.server.settings["state_dir"]) / "server.db"
+    world.server.add_user("early", "secret")
+    file.unlink()
+    world.server.add_user("late", "secret")
+    status = world.server.json("status")
+    assert status["database_restored"] == 1 and status["database"] == "ok"
+    assert world.server.events("store was removed while it was open, and has been written again")
+
+    own = file.with_suffix(".own")
+    file.rename(own)
+    file.write_bytes(b"somebody else's")
+    with pytest.raises(SceneError, match="restart the server"):
+        world.server.add_user("too-late", "secret")
+    assert "replaced" in world.server.json("status")["database"]
+    file.unlink()
+    world.server.add_user("last", "secret")
+    assert file.stat().st_ino != own.stat().st_ino
+    world.server.stop()
+    world.server.start()
+    assert {user["name"] for user in world.server.json("user", "list")} == {"early", "late", "last"}
+
+
 def test_a_state_folder_that_cannot_be_written_is_told_at_the_start(scene: Scene):
     world = World(scene, start=False)
     state = Path(world.server.settings["state_dir"])

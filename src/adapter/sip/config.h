@@ -49,7 +49,7 @@ struct Config {
   std::size_t max_transactions = 100000;
   std::size_t max_calls = 20000;
   std::size_t max_calls_per_agent = 1000;
-  std::size_t max_unanswered_of_source = 30;  // calls of one stranger outside
+  std::size_t max_unanswered_of_source = 30;        // calls of one stranger outside
   std::uint64_t max_bandwidth = ~std::uint64_t{0};  // bits a second; see bandwidth_limits.h
   std::uint64_t max_bandwidth_per_agent = ~std::uint64_t{0};
   std::uint64_t max_bandwidth_per_call = ~std::uint64_t{0};

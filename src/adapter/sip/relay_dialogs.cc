@@ -468,8 +468,8 @@ std::vector<CallInfo> Relay::calls() const {
 }
 
 std::size_t Relay::size() {
-  return calls_.size() + call_limits_.size() + exchanges_.size() + by_server_.size() + awaiting_notify_.size() +
-         late_offers_.size() + dialogs_.size() + dialogs_.live_parties();
+  return calls_.size() + call_limits_.size() + exchanges_.size() + by_server_.size() +
+         awaiting_notify_.size() + late_offers_.size() + dialogs_.size() + dialogs_.live_parties();
 }
 
 }  // namespace sallyport::adapter::sip
