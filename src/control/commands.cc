@@ -161,9 +161,11 @@ Result<void> apply(const wire::SetRemote& from, edge::Edge& edge) {
   if (from.accept() < wire::SetRemote::SIGNALLED_ADDRESS ||
       from.accept() > wire::SetRemote::FIRST_PLAUSIBLE)
     return fail(Errc::Unsupported, "unknown way of accepting media");
-  edge.set_remote(MediaId{from.id()}, {.addresses = *addresses,
-                                       .accept = static_cast<media::Accept>(from.accept()),
-                                       .rtp = !from.not_rtp()});
+  edge.set_remote(MediaId{from.id()},
+                  {.addresses = *addresses,
+                   .accept = static_cast<media::Accept>(from.accept()),
+                   .rtp = !from.not_rtp(),
+                   .most = {.packets = from.most_packets(), .octets = from.most_octets()}});
   return {};
 }
 
@@ -305,6 +307,8 @@ wire::Envelope encode_set_remote(MediaId id, const media::RemoteSpec& remote) {
   encode_all(remote.addresses, *out.mutable_set_remote()->mutable_addresses());
   out.mutable_set_remote()->set_accept(static_cast<wire::SetRemote::Accept>(remote.accept));
   out.mutable_set_remote()->set_not_rtp(!remote.rtp);
+  out.mutable_set_remote()->set_most_packets(remote.most.packets);
+  out.mutable_set_remote()->set_most_octets(remote.most.octets);
   return out;
 }
 

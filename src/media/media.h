@@ -100,6 +100,13 @@ enum class Accept : std::uint8_t {
   FirstPlausible,  // the first source whose packet could be this media; then only that one
 };
 
+// Of one stream in one direction, a second; 0: no limit.
+struct Rate {
+  std::uint32_t packets = 0;
+  std::uint32_t octets = 0;
+  friend bool operator==(const Rate&, const Rate&) = default;
+};
+
 struct RemoteSpec {
   // One for each component; port 0: nothing is sent there (a stream that is not wanted yet). An
   // unspecified IP address with a port: it is wanted, and with Accept::FirstPlausible goes to where
@@ -109,6 +116,7 @@ struct RemoteSpec {
   // What is plausible under FirstPlausible: RTP, RTCP, STUN, DTLS, ZRTP; false (T.38 and whatever
   // else an m-line may carry): any datagram.
   bool rtp = true;
+  Rate most;  // of what is taken from there, for each component; the rest is dropped
 };
 
 enum class EventKind : std::uint8_t {
@@ -143,7 +151,7 @@ struct Quality {
 };
 
 // Per component: what an end received and sent. `refused` are packets that were dropped because of
-// where they came from.
+// where they came from, or because there were too many.
 struct ComponentCounts {
   std::uint64_t packets_in = 0;
   std::uint64_t octets_in = 0;

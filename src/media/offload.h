@@ -46,6 +46,11 @@ class Offload {
   bool has(Place place) const { return path_ != nullptr && places_[place].active != kNowhere; }
   // What it relayed until now is still to be read.
   void take_back(Place place);
+  // It is better relayed here for the next kPacketsAfterRefusal packets.
+  void refuse(Place place) {
+    take_back(place);
+    places_[place].packets_left = kPacketsAfterRefusal;
+  }
   // The end in that place is a new one, or joined anew: its first packets are counted again.
   void begin(Place place) {
     if (path_ != nullptr && place < places_.size()) places_[place].packets_left = kFirstPackets;

@@ -8,6 +8,7 @@
 #include "base/transport_address.h"
 #include "media/media.h"
 #include "media/meter.h"
+#include "media/rate_gate.h"
 #include "media/socket_id.h"
 
 namespace sallyport::media {
@@ -39,6 +40,7 @@ class PortComponent {
   SocketId socket() const { return socket_; }
 
   bool told_first_packet = false;  // the relay's
+  RateGate gate;                   // for what was taken
   Meter meter;
 
  private:

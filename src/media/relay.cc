@@ -13,6 +13,8 @@ static_assert(BoundCarriage::kOverhead <= kHeadroom);
 
 // path_changed: so many flows are probed in a millisecond, not all of an agent's at once.
 constexpr std::size_t kProbesPerMillisecond = 32;
+// How long what comes from the server's former address is taken: until it has moved the flow, too.
+constexpr Duration kMovingTime = seconds{2};
 
 }  // namespace
 
@@ -54,6 +56,8 @@ std::string_view name(Drop drop) {
       return "unknown_channel";
     case Drop::NoReference:
       return "no_reference";
+    case Drop::RateLimited:
+      return "rate_limited";
   }
   return "unknown";
 }
@@ -206,13 +210,17 @@ void Relay::set_remote(MediaId id, const RemoteSpec& remote, TimePoint now) {
   End& end = ends_[found];
   const std::size_t count = std::min<std::size_t>(end.components, remote.addresses.size());
   if (auto* port = std::get_if<PortComponents>(&end.kind)) {
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i) {
       port->at(i).set_remote(remote.addresses[i], remote.accept, remote.rtp);
+      port->at(i).gate.set(remote.most);
+    }
   } else if (auto* probing = std::get_if<ProbingComponents>(&end.kind)) {
     for (std::size_t i = 0; i < count; ++i) {
       ProbingComponent& flow = probing->at(i);
       if (flow.server == remote.addresses[i]) continue;
-      flow.server = remote.addresses[i];
+      flow.former = std::exchange(flow.server, remote.addresses[i]);
+      flow.former_until = now + kMovingTime;
+      flow.moving = flow.prober.was_confirmed();
       path_is_new(found, !flow.server.ip.is_v4());
       if (!flow.prober.started()) continue;
       flow.prober.start(now);
@@ -458,6 +466,10 @@ void Relay::on_port_datagram(const SocketUse& use, const TransportAddress& sourc
     case PortComponent::Verdict::Taken:
       break;
   }
+  if (!port.gate.admits(datagram.size(), turn.now)) {
+    port.meter.refuse();
+    return drop(Drop::RateLimited);
+  }
   port.meter.in(datagram, turn.now);
   if (!port.told_first_packet) {
     port.told_first_packet = true;
@@ -469,7 +481,7 @@ void Relay::on_port_datagram(const SocketUse& use, const TransportAddress& sourc
 void Relay::on_probing_datagram(const SocketUse& use, const TransportAddress& source,
                                 MutableBytes datagram, Turn& turn) {
   ProbingComponent& flow = std::get<ProbingComponents>(ends_[use.end].kind).at(use.component);
-  if (source != flow.server) {
+  if (source != flow.server && (source != flow.former || turn.now > flow.former_until)) {
     flow.meter.refuse();
     return drop(Drop::WrongSource);
   }
@@ -506,7 +518,8 @@ void Relay::on_confirmation(const SocketUse& use, Bytes datagram, Turn& turn) {
       break;
   }
   ++totals_.handled;
-  on_probing_time(use.end, use.component, turn);
+  on_probing_time(use.end, use.component, turn);  // sends the echo, if one is asked for
+  flow.moving = false;
 }
 
 void Relay::on_probe_please(const SocketUse& use, Bytes datagram, Turn& turn) {
@@ -587,7 +600,7 @@ void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBy
   if (wait_for_confirmation(end, component, flow, wrapped, turn)) return;
   flow.meter.out(datagram.size());
   ++totals_.relayed;
-  send(flow.socket, flow.server, to.dscp, wrapped, turn);
+  send(flow.socket, flow.target(turn.now), to.dscp, wrapped, turn);
 }
 
 bool Relay::wait_for_confirmation(std::uint32_t end, std::uint8_t component, ProbingComponent& flow,
@@ -614,7 +627,7 @@ void Relay::let_go(std::uint32_t end, ProbingComponent& flow, Turn& turn) {
     }
     flow.meter.out(BoundCarriage::inner_size(packet));
     ++totals_.relayed;
-    turn.sender.send_copy(flow.socket, flow.server, from.dscp, packet);
+    turn.sender.send_copy(flow.socket, flow.target(turn.now), from.dscp, packet);
   }
 }
 

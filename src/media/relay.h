@@ -97,8 +97,9 @@ enum class Drop : std::uint8_t {
   UnknownEpoch,    // sealed with keys that are not here (any more), or there are none to seal with
   UnknownChannel,  // for no flow of this trunk
   NoReference,     // compressed against what did not come
+  RateLimited,     // at a port, more than its stream may send
 };
-constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::NoReference) + 1;
+constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::RateLimited) + 1;
 std::string_view name(Drop drop);  // "bad_tag": for metrics and JSON
 
 // What became of all datagrams since the start; of a trunk's, each record in it counts as one:
@@ -198,6 +199,15 @@ class Relay {
     Prober prober;
     SocketId socket;
     TransportAddress server;
+    // Where the server was before. What is still on its way from there is taken, and packets go
+    // there until a probe to the new address was answered: the server would not know them before.
+    // (If it asks for an echo, that travels ahead of them.)
+    TransportAddress former;
+    TimePoint former_until{};
+    bool moving = false;
+    const TransportAddress& target(TimePoint now) const {
+      return moving && now <= former_until ? former : server;
+    }
     WaitingLine waiting;
     bool waited_enough = false;  // packets go out although nothing was confirmed yet
     Meter meter;

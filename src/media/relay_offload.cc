@@ -28,7 +28,8 @@ std::optional<FastRule> Relay::rule_toward(const End& to, std::uint8_t component
     rule.target = ports->at(component).target();
     if (rule.target.port == 0) return std::nullopt;
   } else if (const auto* probing = std::get_if<ProbingComponents>(&to.kind)) {
-    if (!probing->at(component).prober.was_confirmed()) return std::nullopt;
+    if (!probing->at(component).prober.was_confirmed() || probing->at(component).moving)
+      return std::nullopt;
     rule.out = probing->at(component).socket;
     rule.target = probing->at(component).server;
   } else if (const auto* awaiting = std::get_if<AwaitingPlaces>(&to.kind)) {
@@ -62,6 +63,10 @@ void Relay::read_back(std::uint32_t end, std::uint8_t component) {
   totals_.relayed += more.packets;
   totals_.fast += more.packets;
   meter_of(ends_[end], component).in_unseen(more.packets, more.octets, more.last);
+  // What comes too fast is for user space to limit, for a while.
+  if (auto* port = std::get_if<PortComponents>(&ends_[end].kind))
+    if (!port->at(component).gate.charge(more.packets, more.octets, more.last))
+      offload_.refuse(place_of(end, component));
   if (auto* from = std::get_if<ProbingComponents>(&ends_[end].kind))
     if (from->at(component).prober.on_received(more.last)) rearm(end, component);
   // One of its last packets may be told only now, and the end be joined to another.
@@ -73,8 +78,11 @@ void Relay::read_back(std::uint32_t end, std::uint8_t component) {
 }
 
 void Relay::read_back() {
-  for (const Offload::Place place : offload_.active())
+  // Backwards: what is refused leaves its place to the last one.
+  for (std::size_t i = offload_.active().size(); i-- > 0;) {
+    const Offload::Place place = offload_.active()[i];
     read_back(place / kMaxComponents, static_cast<std::uint8_t>(place % kMaxComponents));
+  }
 }
 
 }  // namespace sallyport::media

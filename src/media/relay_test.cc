@@ -231,6 +231,40 @@ TEST(Relay, LearnsTheSourceOfAPortOnceAndSendsThere) {
   EXPECT_EQ(call.server.relay.count(MediaId{2}, call.world.now)->components[0].refused, 1U);
 }
 
+TEST(Relay, AFlowGoesToAnotherAddressOfTheServerWithoutLosingAPacket) {
+  World world;
+  Call call{world, 1};
+  call.server.serve(at("198.51.100.1:443"));
+  call.alice.talk(call.agent_rtp, 0, 200);
+  call.bob.talk(call.server_rtp, 0, 200);
+  world.run_for(seconds{2});
+  call.agent.relay.set_remote(MediaId{1}, {{at("198.51.100.1:443")}}, world.now);
+  world.run_for(seconds{4});
+  EXPECT_EQ(call.alice.heard.size(), 200U);
+  EXPECT_EQ(call.bob.heard.size(), 200U);
+  EXPECT_EQ(call.agent.relay.totals().dropped(Drop::WrongSource), 0U);
+}
+
+TEST(Relay, HoldsAFloodingTerminalToWhatItsStreamMaySend) {
+  World world;
+  Call call{world};
+  RemoteSpec remote{{call.alice.address, call.alice_rtcp.address}};
+  remote.most = {.packets = 100, .octets = 0};
+  call.agent.relay.set_remote(MediaId{2}, remote, world.now);
+  call.alice.talk(call.agent_rtp, 0, 100);  // 50 a second, as always
+  world.run_for(seconds{2});
+  EXPECT_EQ(call.agent.relay.totals().dropped(Drop::RateLimited), 0U);
+  for (std::uint16_t i = 0; i < 5000; ++i) call.alice.send(call.agent_rtp, rtp(i));
+  world.run_for(milliseconds{100});
+  EXPECT_GE(call.agent.relay.totals().dropped(Drop::RateLimited), 4880U);
+  EXPECT_GT(call.agent.relay.count(MediaId{2}, world.now)->components[0].refused, 4000U);
+  // Bob is heard all the same.
+  call.bob.talk(call.server_rtp, 0, 50);
+  const auto before = call.alice.heard.size();
+  world.run_for(seconds{2});
+  EXPECT_EQ(call.alice.heard.size() - before, 50U);
+}
+
 TEST(Relay, CountsWhatEachEndReceivesAndSends) {
   constexpr std::uint64_t kOctets = 172;  // of each packet
   World world;

@@ -382,7 +382,7 @@ std::optional<Drop> Relay::transmit(Trunk& trunk, Bundle::Payload payload, std::
   Meter* meter = nullptr;
   if (auto* probing = std::get_if<ProbingComponents>(&ends_[trunk.end].kind)) {
     socket = probing->at(0).socket;
-    to = probing->at(0).server;
+    to = probing->at(0).target(turn.now);
     meter = &probing->at(0).meter;
   } else {
     AwaitingComponent& flow = flows_[std::get<AwaitingPlaces>(ends_[trunk.end].kind).at(0)];

@@ -16,6 +16,18 @@ TEST(CallMedia, FlowsBothWaysFromTheAnswerOn) {
   p.finish();
 }
 
+TEST(CallMedia, IsHeldToAFewTimesWhatWasAgreed) {
+  Pair p;
+  p.establish();  // PCMU: 50 packets and 80 kbit a second
+  for (const auto& [id, port] : p.world.paths.ports) {
+    EXPECT_GE(port.remote->most.packets, 4 * 50U);
+    EXPECT_LE(port.remote->most.packets, 10 * 50U);
+    EXPECT_GE(port.remote->most.octets, 4 * 10'000U);
+    EXPECT_LE(port.remote->most.octets, 10 * 10'000U);
+  }
+  p.finish();
+}
+
 TEST(CallMedia, IsHeldAndResumedOnTheSamePorts) {
   Pair p;
   p.establish();

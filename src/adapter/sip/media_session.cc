@@ -1,7 +1,10 @@
 #include "adapter/sip/media_session.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
+
+#include "codec/sdp/traffic.h"
 
 namespace sallyport::adapter::sip {
 namespace {
@@ -23,6 +26,18 @@ media::Accept accept_from(const MediaParty& party, const IpAddress& signalled) {
   if (!party.place.is_outside()) return media::Accept::SignalledHost;
   if (party.behind_nat || signalled.is_private()) return media::Accept::FirstPlausible;
   return media::Accept::SignalledAddress;
+}
+
+// What a stream of this kind may send and still be one: four times what was agreed, and then some,
+// since a terminal may change to another codec of the list, or send a picture at once.
+media::Rate most_of(const Description& offered, const Description& answered, std::size_t index) {
+  const auto one = codec::sdp::traffic(offered, index);
+  const auto other = codec::sdp::traffic(answered, index);
+  const std::uint64_t packets = 4 * std::max(one.packets, other.packets) + 200;
+  const std::uint64_t octets = 4 * std::max(one.bits, other.bits) / 8 + 50'000;
+  constexpr std::uint64_t kLargest = std::numeric_limits<std::uint32_t>::max();
+  return {.packets = static_cast<std::uint32_t>(std::min(packets, kLargest)),
+          .octets = static_cast<std::uint32_t>(std::min(octets, kLargest))};
 }
 
 media::RemoteSpec remote_of(const codec::sdp::Media& media, const MediaParty& party,
@@ -195,7 +210,8 @@ std::optional<std::string> MediaSession::answer(const OfferPtr& offer, std::stri
   if (!offered || !answered) return std::nullopt;
   for (std::size_t i = 0; i < offered->media().size(); ++i) {
     const auto* media = i < answered->media().size() ? &answered->media()[i] : nullptr;
-    settle(offer, i, offered->media()[i], media, out);
+    const media::Rate most = media == nullptr ? media::Rate{} : most_of(*offered, *answered, i);
+    settle(offer, i, offered->media()[i], media, most, out);
   }
   // What the offer replaced is needed no more.
   for (Offer::Use& use : offer->uses) {
@@ -212,7 +228,7 @@ std::optional<std::string> MediaSession::answer(const OfferPtr& offer, std::stri
 
 void MediaSession::settle(const OfferPtr& offer, std::size_t index,
                           const codec::sdp::Media& offered, const codec::sdp::Media* answered,
-                          Commands& out) {
+                          const media::Rate& most, Commands& out) {
   const Side from = offer->from;
   const auto asking = find(from, offer->branch, index);
   const auto giving = find(other_side(from), offer->branch, index);
@@ -231,9 +247,11 @@ void MediaSession::settle(const OfferPtr& offer, std::size_t index,
   const auto apply = [&](Slot& slot, const codec::sdp::Media& media, const MediaParty& party) {
     media::RemoteSpec remote = remote_of(media, party, slot.components);
     remote.rtp = media.is_rtp();  // UDPTL looks like nothing that could be told from noise
+    remote.most = most;
     // Told again only when it says something else: a source that was learnt stays learnt.
     if (slot.remote && slot.remote->addresses == remote.addresses &&
-        slot.remote->accept == remote.accept && slot.remote->rtp == remote.rtp)
+        slot.remote->accept == remote.accept && slot.remote->rtp == remote.rtp &&
+        slot.remote->most == remote.most)
       return;
     slot.remote = remote;
     out.media().set_remote(slot.id, remote);

@@ -99,7 +99,7 @@ class MediaSession {
                              Commands& out);
   void tell_ready(Commands& out);
   void settle(const OfferPtr& offer, std::size_t index, const codec::sdp::Media& offered,
-              const codec::sdp::Media* answered, Commands& out);
+              const codec::sdp::Media* answered, const media::Rate& most, Commands& out);
   void release(Side side, int branch, std::size_t index, Commands& out);
 
   Slots caller_;
