@@ -18,7 +18,7 @@ constexpr std::size_t kMaxName = 255;  // RFC 1035 2.3.4
 // NOLINTNEXTLINE(bugprone-macro-parentheses): a declared name takes none
 #define SALLYPORT_TRY(name, expression) \
   const auto name = (expression);       \
-  if (!name) return tl::make_unexpected((name).error())
+  if (!(name)) return tl::make_unexpected((name).error())
 
 Result<void> apply(const wire::Listen& from, edge::Edge& edge) {
   SALLYPORT_TRY(transport, decode(from.transport()));

@@ -60,7 +60,7 @@ void KeyRing::drop_old(TimePoint now) {
   if (newest_ == kNone) return;
   const Epoch& newest = *epochs_[newest_];
   if (!newest.heard || now < *newest.heard + kOldLive) return;
-  for (std::uint8_t i = 0; i < epochs_.size(); ++i)
+  for (std::size_t i = 0; i < epochs_.size(); ++i)
     if (i != newest_) epochs_[i].reset();
   sending_ = newest_;
   has_old_ = false;

@@ -70,7 +70,7 @@ struct Stream : testing::Test {
   std::map<RtpCompressor::How, unsigned> counts;
 
   Sent send() {
-    const Sent sent = compress(compressor, rtp.octets(), now);
+    Sent sent = compress(compressor, rtp.octets(), now);
     ++counts[sent.how];
     return sent;
   }

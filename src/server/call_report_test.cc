@@ -62,7 +62,7 @@ struct CallReportTest : testing::Test {
     report_calls({call()},
                  {.name_of = [](Place place) { return place.is_outside() ? "outside" : "office"; },
                   .count =
-                      [this](MediaId port, OnPathCounts on) {
+                      [this](MediaId port, const OnPathCounts& on) {
                         if (answers)
                           on(counts[port]);
                         else
