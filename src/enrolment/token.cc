@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
+
 namespace sallyport::enrolment {
 namespace {
 
@@ -11,38 +13,6 @@ constexpr std::string_view kPrefix = "sallyport1.";
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kCheckSize = 4;
 constexpr std::size_t kMaxText = 4096;
-// RFC 4648 section 5.
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-std::string to_base64url(Bytes bytes) {
-  std::string out;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const std::uint8_t octet : bytes) {
-    bits = bits << 8U | octet;
-    for (count += 8; count >= 6; count -= 6) out += kAlphabet[bits >> (count - 6) & 63U];
-  }
-  if (count != 0) out += kAlphabet[bits << (6 - count) & 63U];
-  return out;
-}
-
-Result<Buffer> from_base64url(std::string_view text) {
-  Buffer out;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    const std::size_t value = kAlphabet.find(c);
-    if (value == std::string_view::npos) return fail(Errc::BadValue, "not a token");
-    bits = bits << 6U | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<std::uint8_t>(bits >> count));
-    }
-  }
-  return out;
-}
 
 std::array<std::uint8_t, 32> sha256(Bytes bytes) {
   std::array<std::uint8_t, 32> out{};
@@ -78,7 +48,7 @@ Result<Token> parse_token(std::string_view text) {
   if (!clean.starts_with(kPrefix))
     return fail(Errc::BadValue, "not a token: it does not begin with sallyport1.");
   const auto body = from_base64url(std::string_view{clean}.substr(kPrefix.size()));
-  if (!body) return tl::make_unexpected(body.error());
+  if (!body) return fail(Errc::BadValue, "not a token");
   if (body->size() <= kCheckSize) return fail(Errc::BadValue, "the token is cut");
   const Bytes checked = Bytes{*body}.first(body->size() - kCheckSize);
   const Bytes check = Bytes{*body}.last(kCheckSize);
