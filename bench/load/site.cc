@@ -174,10 +174,10 @@ void Site::on_session(mux::Multiplex& session) {
   session_ = std::make_unique<agent::ServerSession>(session, context_);
 }
 
-void Site::on_refused(const TransportAddress&, const mux::Refusal& refusal) {
-  problem_ = refusal.text;
-}
+void Site::on_refused(const agent::Way&, const mux::Refusal& refusal) { problem_ = refusal.text; }
 
-void Site::on_unreachable(const HostPort&, const Error& why) { problem_ = std::string{why.what}; }
+void Site::on_unreachable(const std::vector<agent::WayFailure>& tried) {
+  problem_ = to_string(tried);
+}
 
 }  // namespace sallyport::bench

@@ -103,8 +103,9 @@ class Site final : public agent::Dialler::Observer {
 
  private:
   void on_session(mux::Multiplex& session) override;
-  void on_refused(const TransportAddress& server, const mux::Refusal& refusal) override;
-  void on_unreachable(const HostPort& server, const Error& why) override;
+  void on_refused(const agent::Way& way, const mux::Refusal& refusal) override;
+  void on_unreachable(const std::vector<agent::WayFailure>& tried) override;
+  void on_way(const agent::Way& /*way*/) override {}
 
   Telephone phone_;
   SiteNetwork network_;

@@ -16,6 +16,7 @@
 #include "admin/service_manager.h"
 #include "admin/wall_time.h"
 #include "agent/dialler.h"
+#include "agent/http_proxy.h"
 #include "agent/identity.h"
 #include "agent/server_session.h"
 #include "agent/terminal_tls.h"
@@ -79,8 +80,9 @@ class Agent final : public Dialler::Observer {
  private:
   // ---- Dialler::Observer ----
   void on_session(mux::Multiplex& session) override;
-  void on_refused(const TransportAddress& server, const mux::Refusal& refusal) override;
-  void on_unreachable(const HostPort& server, const Error& why) override;
+  void on_refused(const Way& way, const mux::Refusal& refusal) override;
+  void on_unreachable(const std::vector<WayFailure>& tried) override;
+  void on_way(const Way& way) override;
 
   std::string start_dialler();
   void on_ready(const control::Welcomed& welcomed);
@@ -197,12 +199,16 @@ std::string Agent::start_dialler() {
                                       .pins = {identity_->pin}});
   if (!tls) return "certificate: " + std::string{tls.error().what};
   tls_ = std::move(*tls);
+  auto proxy = configured_proxy(config_);
+  if (!proxy) return config_.multiplex.proxy_password_file + ": " + std::string{proxy.error().what};
   Dialler::Settings settings{.servers = config_.multiplex.servers.empty()
                                             ? identity_->site.servers
                                             : config_.multiplex.servers,
+                             .proxy = std::move(*proxy),
                              .tls = {.context = tls_, .server_name = {}},
                              .multiplex = {},
                              .answer_timeout = config_.multiplex.dial_timeout,
+                             .better_way_after = config_.multiplex.better_way_after,
                              .first_wait = config_.multiplex.backoff_first,
                              .longest_wait = config_.multiplex.backoff_max};
   settings.multiplex.max_unacknowledged = config_.session.replay.octets;
@@ -238,19 +244,24 @@ void Agent::on_ready(const control::Welcomed& welcomed) {
   check_renewal();
 }
 
-void Agent::on_refused(const TransportAddress& server, const mux::Refusal& refusal) {
-  last_problem_ = server.to_string() + " refuses: " + refusal.text;
+void Agent::on_refused(const Way& way, const mux::Refusal& refusal) {
+  last_problem_ = way.to_string() + " refuses: " + refusal.text;
   if (const std::string clock = clock_problem(); !clock.empty()) last_problem_ += "; " + clock;
   log_->error(
       "refused by the server",
-      {{"server", server.to_string()}, {"code", mux::name(refusal.code)}, {"why", last_problem_}});
+      {{"server", way.to_string()}, {"code", mux::name(refusal.code)}, {"why", last_problem_}});
   service_->status(last_problem_);
 }
 
-void Agent::on_unreachable(const HostPort& server, const Error& why) {
-  last_problem_ = server.to_string() + ": " + std::string{why.what};
-  log_->warning("server not reached", {{"server", server.to_string()}, {"why", why.what}});
+void Agent::on_unreachable(const std::vector<WayFailure>& tried) {
+  last_problem_ = to_string(tried);
+  log_->warning("server not reached",
+                {{"server", tried.front().way.server.to_string()}, {"why", last_problem_}});
   service_->status(last_problem_);
+}
+
+void Agent::on_way(const Way& way) {
+  log_->info("the server is reached", {{"way", mux::name(way.kind)}, {"by", way.to_string()}});
 }
 
 // A flow that has gone silent may only be a party that listens. But it may be that the NAT has lost
@@ -310,9 +321,9 @@ void Agent::on_routes_changed() {
 }
 
 std::optional<IpAddress> Agent::local_toward_server() {
-  const auto server = dialler_->server();
-  if (!server) return std::nullopt;
-  const auto local = network_.local_address_for(server->ip);
+  const auto remote = dialler_->remote();
+  if (!remote) return std::nullopt;
+  const auto local = network_.local_address_for(remote->ip);
   return local ? std::optional{*local} : std::nullopt;
 }
 
@@ -393,8 +404,13 @@ boost::json::object Agent::status() const {
   boost::json::object out{{"agent", identity_->name}, {"version", SALLYPORT_VERSION}};
   const bool ready = session_ && session_->ready();
   out["state"] = !ready ? "connecting" : session_->attached() ? "connected" : "reconnecting";
-  const auto server = dialler_->server();
-  out["server"] = server ? boost::json::value{server->to_string()} : boost::json::value{};
+  const Way* way = dialler_->way();
+  out["server"] = out["way"] = nullptr;
+  if (way != nullptr) {
+    out["server"] = way->server.to_string();
+    out["way"] = mux::name(way->kind);
+  }
+  if (way != nullptr && way->proxy) out["proxy"] = way->proxy->address.to_string();
   if (!last_problem_.empty()) out["problem"] = last_problem_;
   if (const std::string clock = clock_problem(); !clock.empty()) out["clock_problem"] = clock;
   if (ready) {

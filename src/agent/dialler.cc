@@ -12,21 +12,6 @@ constexpr Duration kShortLived = seconds{2};
 constexpr Duration kPatienceWithOthers = seconds{3};
 constexpr Duration kLeastBetweenPathChanges = seconds{1};
 
-// RFC 8305 section 4: the families take turns, IPv6 first.
-std::vector<TransportAddress> in_turn(const std::vector<net::DnsRecord>& records,
-                                      std::uint16_t port) {
-  std::vector<TransportAddress> v6;
-  std::vector<TransportAddress> v4;
-  for (const net::DnsRecord& record : records)
-    (record.address.is_v6() ? v6 : v4).push_back({record.address, port});
-  std::vector<TransportAddress> out;
-  for (std::size_t i = 0; i < std::max(v6.size(), v4.size()); ++i) {
-    if (i < v6.size()) out.push_back(v6[i]);
-    if (i < v4.size()) out.push_back(v4[i]);
-  }
-  return out;
-}
-
 // Repeating it changes nothing before a person does something.
 bool is_final(mux::RefusalCode code) {
   switch (code) {
@@ -56,14 +41,11 @@ bool ends_session(mux::RefusalCode code) {
   }
 }
 
-}  // namespace
+WayFailure failure(const Way& way, const Error& why) {
+  return {.way = way, .code = why.code, .what = std::string{why.what}};
+}
 
-struct Dialler::Attempt {
-  TransportAddress address;
-  std::unique_ptr<net::Stream> stream;
-  mux::Hello hello{};
-  mux::RecordReader reader{};
-};
+}  // namespace
 
 Dialler::Dialler(net::Network& network, Random& random, Settings settings, Observer& observer)
     : network_(network),
@@ -71,10 +53,11 @@ Dialler::Dialler(net::Network& network, Random& random, Settings settings, Obser
       settings_(std::move(settings)),
       observer_(observer),
       instance_(random.array<16>()),
-      attempt_timer_(network.make_timer()),
+      ladders_(ladders(settings_.servers, settings_.proxy)),
       answer_timer_(network.make_timer()),
       wait_timer_(network.make_timer()),
-      cycle_timer_(network.make_timer()) {}
+      cycle_timer_(network.make_timer()),
+      better_timer_(network.make_timer()) {}
 
 Dialler::~Dialler() = default;
 
@@ -89,13 +72,21 @@ void Dialler::stop(mux::CloseCode code) {
   end_dial();
   wait_timer_->stop();
   cycle_timer_->stop();
+  better_timer_->stop();
   if (driver_) driver_->end(code, Error{.code = Errc::Closed, .what = "the agent is stopped"});
 }
 
 const mux::Multiplex* Dialler::session() const { return driver_ ? &driver_->multiplex() : nullptr; }
 
+std::optional<TransportAddress> Dialler::remote() const {
+  return connected() && serving_ ? std::optional{serving_->remote} : std::nullopt;
+}
+
+const Way* Dialler::way() const { return connected() && serving_ ? &serving_->way : nullptr; }
+
 std::optional<TransportAddress> Dialler::server() const {
-  return connected() ? server_ : std::nullopt;
+  if (!connected() || !serving_) return std::nullopt;
+  return serving_->way.proxy ? serving_->way.server.literal() : std::optional{serving_->remote};
 }
 
 bool Dialler::connected() const { return driver_ && driver_->multiplex().attached(); }
@@ -113,10 +104,13 @@ void Dialler::begin_session() {
 void Dialler::session_changed() {
   if (stopped_ || renewing_) return;
   if (driver_->multiplex().gone()) return renew_session();
-  if (connected() || dialling_ || waiting_ || !server_) return;
+  if (connected() || !serving_) return;
+  if (only_better_ && !greeting_) end_dial();
+  if (dialling_ || waiting_) return;
   // It was attached, and is no more.
-  server_.reset();
+  serving_.reset();
   cycle_timer_->stop();
+  better_timer_->stop();
   if (network_.now() - attached_at_ >= kShortLived) failures_ = 0;
   const bool at_once = failures_ == 0;
   const Duration pause = next_wait();
@@ -134,9 +128,11 @@ void Dialler::renew_session() {
   network_.post([this, alive = std::weak_ptr{alive_}] {
     if (!alive.lock() || stopped_) return;
     renewing_ = false;
-    server_.reset();
+    serving_.reset();
     cycle_timer_->stop();
-    if (greeting_) end_dial();  // with the hello of the session that is over
+    better_timer_->stop();
+    // With the hello of the session that is over; or beside a connection that is gone.
+    if (greeting_ || only_better_) end_dial();
     begin_session();
     // Whoever waits, after a refusal or a failure, goes on waiting.
     if (!dialling_ && !waiting_) wait(next_wait());
@@ -163,12 +159,19 @@ void Dialler::redial() {
 // every other time, so that one in the list that only swallows packets does not keep us from it.
 std::size_t Dialler::server_to_dial() const {
   if (good_ && tries_ % 2 == 0) return *good_;
-  return next_server_ % settings_.servers.size();
+  return next_server_ % ladders_.size();
 }
 
 // Another one is not worth more patience while the last one may be back.
 Duration Dialler::patience() const {
   if (!good_ || dialled_ == *good_) return settings_.answer_timeout;
+  return std::min(settings_.answer_timeout, kPatienceWithOthers);
+}
+
+// Nor is another way, at first: the server may be back any moment, by the way that served. Later
+// they get what a slow proxy needs.
+Duration Dialler::patience_with_other_ways() const {
+  if (good_ != dialled_ || tries_ != 0) return patience();
   return std::min(settings_.answer_timeout, kPatienceWithOthers);
 }
 
@@ -180,115 +183,99 @@ void Dialler::next_server() {
 void Dialler::dial() {
   wait_timer_->stop();
   waiting_ = false;
+  dialled_ = server_to_dial();
+  find_way(ladders_[dialled_].good_first(), patience(), patience_with_other_ways());
+}
+
+void Dialler::find_way(std::vector<Way> ways, Duration patience, Duration patience_with_others) {
   dialling_ = true;
   dial_started_ = network_.now();
-  dialled_ = server_to_dial();
-  const HostPort& server = settings_.servers[dialled_];
-  if (const auto address = server.literal()) {
-    addresses_ = {*address};
-    return try_next_address();
-  }
-  network_.resolve(server.host, net::DnsType::Address,
-                   [this, number = ++dial_number_,
-                    alive = std::weak_ptr{alive_}](const std::vector<net::DnsRecord>& records) {
-                     if (alive.lock() && number == dial_number_ && dialling_)
-                       dial_addresses(records);
-                   });
+  finder_ = std::make_unique<WayFinder>(
+      network_,
+      WayFinder::Settings{.tls = settings_.tls,
+                          .alpn = std::string{mux::kAlpn},
+                          .patience = patience,
+                          .patience_with_others = patience_with_others,
+                          .way_delay = settings_.way_delay},
+      std::move(ways), [this](WayFinder::Found found) { greet(std::move(found)); },
+      [this](const std::vector<WayFailure>& tried) { fail(tried); });
 }
 
-void Dialler::dial_addresses(const std::vector<net::DnsRecord>& records) {
-  const HostPort& server = settings_.servers[dialled_];
-  addresses_ = in_turn(records, server.port);
-  std::reverse(addresses_.begin(), addresses_.end());
-  if (addresses_.empty())
-    return fail(Error{.code = Errc::NotFound, .what = "no address for the server's name"});
-  try_next_address();
+// Make before break: the connection that serves goes on until a better one is accepted, and if none
+// is to be had nothing has happened.
+void Dialler::look_for_better_way() {
+  start_better_timer();
+  if (renewing_ || dialling_ || waiting_ || !connected()) return;
+  only_better_ = true;
+  dialled_ = *good_;
+  const Duration patience = std::min(settings_.answer_timeout, kPatienceWithOthers);
+  find_way(ladders_[dialled_].better_than_good(), patience, patience);
 }
 
-void Dialler::try_next_address() {
-  auto attempt = std::make_unique<Attempt>();
-  Attempt& made = *attempt;
-  made.address = addresses_.back();
-  addresses_.pop_back();
+void Dialler::greet(WayFinder::Found found) {
+  finder_.reset();
+  greeting_.emplace(Greeting{
+      .way = std::move(found.way), .remote = found.remote, .stream = std::move(found.stream)});
+  net::Stream& stream = *greeting_->stream;
+  const auto exporter = mux::resume_exporter(stream);
+  if (!exporter) return fail(exporter.error());
   net::Stream::Handler handler;
-  handler.on_connected = [this, &made] { on_attempt_connected(made); };
-  handler.on_received = [this, &made](Bytes octets) { on_attempt_received(made, octets); };
-  handler.on_half_closed = [this, &made] {
-    on_attempt_closed(made, Error{.code = Errc::Closed, .what = "closed without an answer"});
+  handler.on_received = [this](Bytes octets) { on_received(octets); };
+  handler.on_half_closed = [this] {
+    fail(Error{.code = Errc::Closed, .what = "closed without an answer"});
   };
-  handler.on_closed = [this, &made](const Error& why) { on_attempt_closed(made, why); };
-  net::ConnectOptions options;
-  options.tls = settings_.tls;
-  options.timeout = patience();
-  attempts_.push_back(std::move(attempt));
-  made.stream = network_.connect(made.address, options, std::move(handler));
-  if (!addresses_.empty() && settings_.attempt_delay > Duration::zero())
-    attempt_timer_->start(network_.now() + settings_.attempt_delay, [this] { try_next_address(); });
-}
-
-// The first one that connects is greeted; the others are given up.
-void Dialler::on_attempt_connected(Attempt& attempt) {
-  if (greeting_) return;
-  const auto exporter = mux::resume_exporter(*attempt.stream);
-  if (attempt.stream->alpn() != mux::kAlpn || !exporter)
-    return on_attempt_closed(attempt, Error{.code = Errc::Unsupported, .what = "not a Sallyport"});
-  greeting_ = true;
-  attempt_timer_->stop();
-  addresses_.clear();
-  std::erase_if(attempts_, [&attempt](const auto& other) { return other.get() != &attempt; });
-  attempt.hello = driver_->multiplex().hello(instance_, *exporter);
+  handler.on_closed = [this](const Error& why) { fail(why); };
+  stream.set_handler(std::move(handler));
+  greeting_->hello = driver_->multiplex().hello(instance_, *exporter, greeting_->way.kind);
   Buffer octets;
-  encode(attempt.hello, octets);
-  attempt.stream->send(octets);
+  encode(greeting_->hello, octets);
+  stream.send(octets);
   answer_timer_->start(network_.now() + settings_.answer_timeout, [this] {
     fail(Error{.code = Errc::Unreachable, .what = "the server did not answer"});
   });
 }
 
-void Dialler::on_attempt_received(Attempt& attempt, Bytes octets) {
-  attempt.reader.feed(octets);
-  const auto record = attempt.reader.next();
+void Dialler::on_received(Bytes octets) {
+  mux::RecordReader& reader = greeting_->reader;
+  reader.feed(octets);
+  const auto record = reader.next();
   if (!record) return fail(record.error());
   if (!*record) return;
   const mux::Record& answer = **record;
   if (answer.type == mux::RecordType::HelloAccept) {
     const auto accept = mux::parse_hello_accept(answer.body);
-    return accept ? on_accepted(attempt, *accept) : fail(accept.error());
+    return accept ? on_accepted(*accept) : fail(accept.error());
   }
   if (answer.type == mux::RecordType::Refuse) {
     const auto refusal = mux::parse_refusal(answer.body);
-    return refusal ? on_refused(attempt, *refusal) : fail(refusal.error());
+    return refusal ? on_refused(*refusal) : fail(refusal.error());
   }
   fail(Error{.code = Errc::BadValue, .what = "neither hello-accept nor refuse"});
 }
 
-void Dialler::on_attempt_closed(Attempt& attempt, const Error& why) {
-  const Error error = why;  // the attempt may hold what `why` refers to
-  std::erase_if(attempts_, [&attempt](const auto& other) { return other.get() == &attempt; });
-  if (!addresses_.empty()) return try_next_address();
-  if (attempts_.empty()) fail(error);
-}
-
-void Dialler::on_accepted(Attempt& attempt, const mux::HelloAccept& accept) {
+void Dialler::on_accepted(const mux::HelloAccept& accept) {
   clock_offset_ = std::chrono::duration_cast<Duration>(accept.server_time - network_.wall_now());
-  const mux::Hello hello = attempt.hello;
-  const Buffer rest = attempt.reader.take_rest();
-  const TransportAddress address = attempt.address;
-  auto stream = std::move(attempt.stream);
+  Greeting greeting = std::move(*greeting_);
+  const Buffer rest = greeting.reader.take_rest();
   end_dial();
   good_ = dialled_;
+  ladders_[dialled_].served(greeting.way);
   tries_ = 0;
   attached_at_ = network_.now();
-  server_ = address;
+  serving_ = Serving{.way = greeting.way, .remote = greeting.remote};
   start_cycle_timer();
-  if (const auto attached = driver_->attach(std::move(stream), hello, accept, rest); !attached)
-    fail(attached.error());
+  start_better_timer();
+  const auto attached = driver_->attach(std::move(greeting.stream), greeting.hello, accept, rest);
+  if (!attached) return fail(std::vector{failure(greeting.way, attached.error())});
+  if (std::exchange(last_way_, greeting.way) != greeting.way) observer_.on_way(greeting.way);
 }
 
-void Dialler::on_refused(Attempt& attempt, const mux::Refusal& refusal) {
+void Dialler::on_refused(const mux::Refusal& refusal) {
   clock_offset_ = std::chrono::duration_cast<Duration>(refusal.server_time - network_.wall_now());
-  const TransportAddress address = attempt.address;
+  const Way way = greeting_->way;
+  const bool only_better = only_better_;
   end_dial();
+  if (only_better && !ends_session(refusal.code)) return session_changed();  // the other one serves
   // A server that has lost our session serves a new one: at once, and this one.
   const bool begin_anew = refusal.code == mux::RefusalCode::NoSuchSession &&
                           driver_->multiplex().connection_number() != 0;
@@ -296,7 +283,7 @@ void Dialler::on_refused(Attempt& attempt, const mux::Refusal& refusal) {
   const Duration pause = begin_anew ? varied(settings_.first_wait) : wait_after(refusal);
   ++failures_;
   wait(pause);
-  observer_.on_refused(address, refusal);
+  observer_.on_refused(way, refusal);
   if (ends_session(refusal.code) && driver_->multiplex().connection_number() != 0)
     driver_->end(mux::CloseCode::Replaced, Error{.code = Errc::Closed, .what = name(refusal.code)});
 }
@@ -311,27 +298,28 @@ Duration Dialler::wait_after(const mux::Refusal& refusal) {
   return next_wait();
 }
 
+void Dialler::fail(const Error& why) { fail(std::vector{failure(greeting_->way, why)}); }
+
 // This dial has come to nothing.
-void Dialler::fail(const Error& why) {
-  const HostPort server = settings_.servers[dialled_];
+void Dialler::fail(const std::vector<WayFailure>& tried) {
+  const bool only_better = only_better_;
   end_dial();
+  if (only_better) return session_changed();  // which may have lost its connection meanwhile
   next_server();
   // An old connection that has been heard meanwhile still serves: nothing need be dialled.
   const bool served = connected() && driver_->multiplex().last_heard() > dial_started_;
   const Duration pause = next_wait();
   ++failures_;
   if (!served) wait(pause);
-  observer_.on_unreachable(server, why);
+  observer_.on_unreachable(tried);
 }
 
 void Dialler::end_dial() {
   dialling_ = false;
-  greeting_ = false;
-  ++dial_number_;
-  attempt_timer_->stop();
+  only_better_ = false;
   answer_timer_->stop();
-  addresses_.clear();
-  attempts_.clear();
+  finder_.reset();
+  greeting_.reset();
 }
 
 // ---- Waiting ----
@@ -360,6 +348,12 @@ void Dialler::start_cycle_timer() {
     start_cycle_timer();
     redial();
   });
+}
+
+void Dialler::start_better_timer() {
+  if (ladders_[*good_].good == 0) return better_timer_->stop();
+  better_timer_->start(network_.now() + varied(settings_.better_way_after),
+                       [this] { look_for_better_way(); });
 }
 
 }  // namespace sallyport::agent

@@ -1,7 +1,9 @@
-// Keeps an agent connected: dials its servers in turn, greets, attaches the TLS connection to the
-// multiplex, and dials again whenever that breaks, so that the session above resumes. When a
-// session is lost for good it begins a new one. Reports what a person needs to know (who refused,
-// and why; who cannot be reached). Owned by the agent; on the network's thread.
+// Keeps an agent connected: dials its servers in turn, each by the way that served last before the
+// others, greets, attaches the TLS connection to the multiplex, and dials again whenever that
+// breaks, so that the session above resumes, by whichever way. Connected by a way that is not the
+// best, it tries the better ones now and then. When a session is lost for good it begins a new one.
+// Reports what a person needs to know (by which way; who refused, and why; who cannot be reached).
+// Owned by the agent; on the network's thread.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/way_finder.h"
 #include "base/host_port.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -24,14 +27,16 @@ namespace sallyport::agent {
 class Dialler {
  public:
   struct Settings {
-    std::vector<HostPort> servers;  // at least one
-    net::TlsOptions tls;            // ALPN sallyport/1, the server's key pinned, our certificate
+    std::vector<HostPort> servers;   // at least one; see ladders() in way.h
+    std::optional<HttpProxy> proxy;  // the last way to each of them
+    net::TlsOptions tls;             // ALPN sallyport/1, the server's key pinned, our certificate
     mux::Multiplex::Settings multiplex;
     Duration answer_timeout =
         seconds{10};  // TCP and TLS together; the same for the answer to hello
-    // RFC 8305: the next address of a server is tried beside one that has not answered for so long;
-    // zero: one after the other only.
-    Duration attempt_delay = milliseconds{250};
+    // Before the next way is tried beside one that has not led to the server yet.
+    Duration way_delay = seconds{2};
+    // Between looking for a better way, while a worse one serves; varied.
+    Duration better_way_after = std::chrono::minutes{5};
     // After a break: at once, then these, doubling, each varied by half of it up and down.
     Duration first_wait = milliseconds{300};
     Duration longest_wait = seconds{30};
@@ -50,8 +55,11 @@ class Dialler {
     // A session begins, not yet connected: set its observer. It lives until its on_gone(), or the
     // Dialler's end.
     virtual void on_session(mux::Multiplex& session) = 0;
-    virtual void on_refused(const TransportAddress& server, const mux::Refusal& refusal) = 0;
-    virtual void on_unreachable(const HostPort& server, const Error& why) = 0;
+    virtual void on_refused(const Way& way, const mux::Refusal& refusal) = 0;
+    // One dial's end: every way that was tried, and why it led nowhere.
+    virtual void on_unreachable(const std::vector<WayFailure>& tried) = 0;
+    // Connected, by another way than before.
+    virtual void on_way(const Way& way) = 0;
   };
 
   // Network, random and observer outlive it.
@@ -71,13 +79,25 @@ class Dialler {
   void cycle() { redial(); }
 
   const mux::Multiplex* session() const;
-  // Of the server's connection in use; nothing while there is none.
+  // Of the connection in use: where it goes, the server or a proxy, and by which way; nothing while
+  // there is none. A connection beside it is best dialled by the same way (WayFinder).
+  std::optional<TransportAddress> remote() const;
+  const Way* way() const;
+  // That server's own address: where it was dialled, or what the proxy was asked for, unless that
+  // was a name.
   std::optional<TransportAddress> server() const;
   // Server's time minus ours when we were last accepted or refused.
   std::optional<Duration> clock_offset() const { return clock_offset_; }
 
  private:
-  struct Attempt;  // one connection to one address, until it is attached or fails
+  // A connection whose hello was sent, until it is attached or fails.
+  struct Greeting {
+    Way way;
+    TransportAddress remote;
+    std::unique_ptr<net::Stream> stream;
+    mux::Hello hello;
+    mux::RecordReader reader{};
+  };
 
   void begin_session();
   void session_changed();
@@ -85,22 +105,24 @@ class Dialler {
   void redial();
   std::size_t server_to_dial() const;
   Duration patience() const;
+  Duration patience_with_other_ways() const;
   void next_server();
   void dial();
-  void dial_addresses(const std::vector<net::DnsRecord>& records);
-  void try_next_address();
-  void on_attempt_connected(Attempt& attempt);
-  void on_attempt_received(Attempt& attempt, Bytes octets);
-  void on_attempt_closed(Attempt& attempt, const Error& why);
-  void on_accepted(Attempt& attempt, const mux::HelloAccept& accept);
-  void on_refused(Attempt& attempt, const mux::Refusal& refusal);
+  void find_way(std::vector<Way> ways, Duration patience, Duration patience_with_others);
+  void look_for_better_way();
+  void greet(WayFinder::Found found);
+  void on_received(Bytes octets);
+  void on_accepted(const mux::HelloAccept& accept);
+  void on_refused(const mux::Refusal& refusal);
   Duration wait_after(const mux::Refusal& refusal);
   void fail(const Error& why);
+  void fail(const std::vector<WayFailure>& tried);
   void wait(Duration duration);
   Duration next_wait();
   Duration varied(Duration duration);
   void end_dial();
   void start_cycle_timer();
+  void start_better_timer();
   bool connected() const;
 
   net::Network& network_;
@@ -113,26 +135,31 @@ class Dialler {
 
   std::unique_ptr<mux::Driver> driver_;
   bool renewing_ = false;
-  std::optional<TransportAddress> server_;
+  struct Serving {
+    Way way;
+    TransportAddress remote;
+  };
+  std::optional<Serving> serving_;
+  std::optional<Way> last_way_;
   TimePoint attached_at_{};
   std::optional<Duration> clock_offset_;
 
+  std::vector<Ladder> ladders_;  // of each server
   std::size_t next_server_ = 0;
   std::size_t dialled_ = 0;          // the one that is being dialled, or was last
   std::optional<std::size_t> good_;  // the one that served last
   unsigned tries_ = 0;               // since it did
   unsigned failures_ = 0;            // in a row
   bool dialling_ = false;
+  bool only_better_ = false;  // it is but an attempt to find a better way
   bool waiting_ = false;
-  std::uint64_t dial_number_ = 0;  // answers to an earlier dial's questions are not for this one
   TimePoint dial_started_{};
-  std::vector<TransportAddress> addresses_;  // still to be tried in this dial, the next one last
-  std::vector<std::unique_ptr<Attempt>> attempts_;
-  bool greeting_ = false;  // one attempt has sent hello; the others are given up
-  std::unique_ptr<net::Timer> attempt_timer_;
+  std::unique_ptr<WayFinder> finder_;
+  std::optional<Greeting> greeting_;  // after it
   std::unique_ptr<net::Timer> answer_timer_;
   std::unique_ptr<net::Timer> wait_timer_;
   std::unique_ptr<net::Timer> cycle_timer_;
+  std::unique_ptr<net::Timer> better_timer_;
   std::optional<TimePoint> path_changed_at_;
 };
 

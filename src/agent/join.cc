@@ -1,5 +1,6 @@
 #include "agent/join.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sallyport::agent {
@@ -9,11 +10,13 @@ constexpr auto kPatience = seconds{10};  // for a server's answer, once it is co
 
 }  // namespace
 
-Join::Join(net::Network& network, enrolment::Token token, OnDone on_done)
+Join::Join(net::Network& network, enrolment::Token token, const std::optional<HttpProxy>& proxy,
+           OnDone on_done)
     : network_(network),
       token_(std::move(token)),
       on_done_(std::move(on_done)),
       key_(net::PrivateKey::generate()),
+      servers_(ladders(token_.servers, proxy)),
       timer_(network.make_timer()) {
   net::TlsClientConfig config;
   config.alpn = {std::string{enrolment::kJoinAlpn}};
@@ -21,56 +24,43 @@ Join::Join(net::Network& network, enrolment::Token token, OnDone on_done)
   config.pins = {token_.pin};
   auto context = net::TlsContext::client(config);
   if (context) tls_ = *context;
-  later([this] { resolve_next(); });
+  std::reverse(servers_.begin(), servers_.end());
+  later([this] { dial_next(); });
 }
 
 Join::~Join() = default;
 
-void Join::resolve_next() {
-  if (next_server_ == token_.servers.size()) {
-    if (failure_.what.empty()) failure_.what = tried_;
-    return done(fail(Errc::Unreachable, "the server did not let this agent join"));
-  }
-  server_ = token_.servers[next_server_++];
-  if (const auto literal = server_.literal()) {
-    to_dial_ = {*literal};
-    return dial_next();
-  }
-  network_.resolve(
-      server_.host, net::DnsType::Address,
-      [this, alive = std::weak_ptr<bool>{alive_}](const std::vector<net::DnsRecord>& found) {
-        if (alive.expired()) return;
-        to_dial_.clear();
-        for (const net::DnsRecord& record : found)
-          to_dial_.push_back({record.address, server_.port});
-        if (found.empty()) note_tried("no such name");
-        dial_next();
-      });
-}
-
 void Join::dial_next() {
   stream_.reset();
   line_.clear();
-  if (to_dial_.empty()) return resolve_next();
-  const TransportAddress remote = to_dial_.front();
-  to_dial_.erase(to_dial_.begin());
+  if (servers_.empty()) {
+    if (failure_.what.empty()) failure_.what = to_string(tried_);
+    return done(fail(Errc::Unreachable, "the server did not let this agent join"));
+  }
+  std::vector<Way> ways = std::move(servers_.back().ways);
+  servers_.pop_back();
+  finder_ = std::make_unique<WayFinder>(
+      network_, WayFinder::Settings{.tls = {tls_, ""}, .alpn = std::string{enrolment::kJoinAlpn}},
+      std::move(ways), [this](WayFinder::Found found) { ask(std::move(found)); },
+      [this](const std::vector<WayFailure>& tried) { on_failed(tried); });
+}
 
-  net::ConnectOptions options;
-  options.tls = net::TlsOptions{tls_, ""};
+void Join::ask(WayFinder::Found found) {
+  finder_.reset();
+  way_ = std::move(found.way);
+  stream_ = std::move(found.stream);
   net::Stream::Handler handler;
-  handler.on_connected = [this] {
-    const auto request = net::make_signing_request(key_, "sallyport agent");
-    if (!request) return done(tl::make_unexpected(request.error()));
-    const enrolment::JoinRequest join{token_.secret, *request, "sallyport " SALLYPORT_VERSION};
-    stream_->send(as_bytes(encode(join)));
-    timer_->start(network_.now() + kPatience, [this] {
-      on_closed({Errc::Unreachable, "connected, but no answer"});
-    });
-  };
   handler.on_received = [this](Bytes octets) { on_received(octets); };
   handler.on_closed = [this](const Error& why) { on_closed(why); };
   handler.on_half_closed = [this] { on_closed({Errc::Closed, "closed without an answer"}); };
-  stream_ = network_.connect(remote, options, std::move(handler));
+  stream_->set_handler(std::move(handler));
+  const auto request = net::make_signing_request(key_, "sallyport agent");
+  if (!request) return done(tl::make_unexpected(request.error()));
+  const enrolment::JoinRequest join{token_.secret, *request, "sallyport " SALLYPORT_VERSION};
+  stream_->send(as_bytes(encode(join)));
+  timer_->start(network_.now() + kPatience, [this] {
+    on_closed({Errc::Unreachable, "connected, but no answer"});
+  });
 }
 
 void Join::on_received(Bytes octets) {
@@ -95,19 +85,20 @@ void Join::on_received(Bytes octets) {
 
 void Join::on_closed(const Error& why) {
   timer_->stop();
-  note_tried(why.what);
-  if (why.code == Errc::NotPermitted)
-    failure_ = {JoinFailure::WrongServer,
-                server_.to_string() +
-                    ": what answers there does not hold the key that the token names. Someone "
-                    "stands between, or the server was set up anew: ask for a new token"};
-  // From the loop, since this may be a handler of the stream that ends here.
-  later([this] { dial_next(); });
+  on_failed({{way_, why.code, std::string{why.what}}});
 }
 
-void Join::note_tried(std::string_view what) {
-  if (!tried_.empty()) tried_ += "; ";
-  tried_ += server_.to_string() + ": " + std::string{what};
+void Join::on_failed(const std::vector<WayFailure>& tried) {
+  for (const WayFailure& one : tried) {
+    tried_.push_back(one);
+    if (one.code == Errc::NotPermitted)
+      failure_ = {JoinFailure::WrongServer,
+                  one.way.to_string() +
+                      ": what answers there does not hold the key that the token names. Someone "
+                      "stands between, or the server was set up anew: ask for a new token"};
+  }
+  // From the loop, since this may be a handler of the stream that ends here.
+  later([this] { dial_next(); });
 }
 
 void Join::done(Result<Identity> result) {

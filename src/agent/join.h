@@ -1,14 +1,16 @@
-// Joins a server: dials the addresses of a token one after another, demands the pinned key, sends
-// the secret with a signing request for a key made here, and comes back with an identity or with
-// the reason why not. One use; the network's thread.
+// Joins a server: dials the servers of a token one after another, each by every way that leads
+// there, demands the pinned key, sends the secret with a signing request for a key made here, and
+// comes back with an identity or with the reason why not. One use; the network's thread.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/identity.h"
+#include "agent/way_finder.h"
 #include "enrolment/token.h"
 #include "net/network.h"
 
@@ -29,17 +31,18 @@ class Join {
   using OnDone = std::function<void(Result<Identity>, const Failure&)>;
 
   // Calls on_done once. `network` must outlive it; destroying it ends the attempt.
-  Join(net::Network& network, enrolment::Token token, OnDone on_done);
+  Join(net::Network& network, enrolment::Token token, const std::optional<HttpProxy>& proxy,
+       OnDone on_done);
   Join(const Join&) = delete;
   Join& operator=(const Join&) = delete;
   ~Join();
 
  private:
-  void resolve_next();
   void dial_next();
+  void ask(WayFinder::Found found);
   void on_received(Bytes octets);
+  void on_failed(const std::vector<WayFailure>& tried);
   void on_closed(const Error& why);
-  void note_tried(std::string_view what);
   void done(Result<Identity> result);
   void later(std::function<void()> work);
 
@@ -48,14 +51,14 @@ class Join {
   OnDone on_done_;
   net::PrivateKey key_;
   std::shared_ptr<net::TlsContext> tls_;
-  std::size_t next_server_ = 0;
-  HostPort server_;                        // being tried
-  std::vector<TransportAddress> to_dial_;  // addresses of that server still to be tried
+  std::vector<Ladder> servers_;  // still to be tried, the next one last
+  std::unique_ptr<WayFinder> finder_;
+  Way way_;  // that was found
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<net::Timer> timer_;
   std::string line_;
   Failure failure_;
-  std::string tried_;  // "192.0.2.1:2776: unreachable; ..."
+  std::vector<WayFailure> tried_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -16,6 +16,7 @@ struct Rule {
   IpAddress server;
   std::uint16_t port = 0;        // the server's
   std::optional<IpRange> agent;  // none: any
+  friend bool operator==(const Rule&, const Rule&) = default;
 };
 
 std::vector<Rule> table_1(const FirewallSite& site) {
@@ -27,6 +28,10 @@ std::vector<Rule> table_1(const FirewallSite& site) {
     if (agents.empty()) agents.emplace_back();
     for (const auto& agent : agents) {
       const auto both_ways = [&](bool tcp, std::uint16_t port) {
+        // The servers of one host have X and Y in common.
+        if (std::count(rules.begin(), rules.end(), Rule{true, tcp, server.address, port, agent}) !=
+            0)
+          return;
         rules.push_back({true, tcp, server.address, port, agent});
         rules.push_back({false, tcp, server.address, port, agent});
       };

@@ -47,6 +47,15 @@ TEST(Firewall, BothFamiliesHaveTheirRules) {
   EXPECT_THAT(text, HasSubstr("forward ip6 saddr 2001:db8::7 udp sport 2777 accept\n"));
 }
 
+TEST(Firewall, AnAlternativePortHasRulesOfItsOwnAndNoneTwice) {
+  FirewallSite site = some_site();
+  site.servers.push_back({*IpAddress::parse("203.0.113.7"), 443});
+  const std::string text = agent_firewall(site, FirewallFormat::Iptables, false);
+  EXPECT_THAT(text, HasSubstr("-d 203.0.113.7 -p tcp --dport 443 -j ACCEPT\n"));
+  EXPECT_EQ(agent_rules(some_site()).size(), 6U);
+  EXPECT_EQ(agent_rules(site).size(), 8U);
+}
+
 TEST(Firewall, OtherFormatsSayTheSame) {
   const FirewallSite site = some_site();
   EXPECT_EQ(agent_firewall(site, FirewallFormat::Iptables, true),

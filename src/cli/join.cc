@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "agent/http_proxy.h"
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/print.h"
@@ -90,10 +91,17 @@ int join(const Options& options) {
     return kFailure;
   }
 
+  const auto proxy = agent::configured_proxy(loaded.config);
+  if (!proxy) {
+    fmt::print(stderr, "sallyport: {}: {}\n", loaded.config.multiplex.proxy_password_file,
+               proxy.error().what);
+    return kFailure;
+  }
+
   net::HostNetwork network;
   std::optional<Result<agent::Identity>> result;
   agent::Join::Failure failure;
-  agent::Join attempt{network, *token,
+  agent::Join attempt{network, *token, *proxy,
                       [&](Result<agent::Identity> identity, const agent::Join::Failure& why) {
                         result = std::move(identity);
                         failure = why;

@@ -16,8 +16,18 @@ Schema describe(AgentConfig& config) {
 
   schema.section("multiplex", "The connection that this agent dials out to its server (TCP, TLS).");
   schema.add("multiplex.servers", config.multiplex.servers, 2776,
-             "Servers to dial, host or host:port, tried in order. Empty: those that the invite "
-             "named.");
+             "Servers to dial, host or host:port, tried in order; further ports of the same host "
+             "are other ways to that server. Empty: those that the invite named.");
+  schema.add("multiplex.proxy", config.multiplex.proxy,
+             "HTTP proxy of this site, \"http://HOST:PORT\" or \"http://USER@HOST:PORT\", tried "
+             "where no server is reached without. It must allow CONNECT to the server's port. "
+             "Empty: none.");
+  schema.add("multiplex.proxy_password_file", config.multiplex.proxy_password_file,
+             "File of mode 0600 whose first line is that user's password.");
+  schema.add("multiplex.better_way_after", config.multiplex.better_way_after, seconds{1},
+             std::chrono::hours{24},
+             "While the server is reached by an alternative port or the proxy, the better ways are "
+             "tried again after so long.");
   schema.add("multiplex.dial_timeout", config.multiplex.dial_timeout, seconds{1},
              std::chrono::minutes{2}, "TCP and TLS handshakes together.");
   schema.add("multiplex.backoff_first", config.multiplex.backoff_first, milliseconds{50},
@@ -62,6 +72,10 @@ Schema describe(AgentConfig& config) {
 void check(const AgentConfig& config, const Places& where, Problems& problems) {
   if (config.multiplex.backoff_first > config.multiplex.backoff_max)
     where.report("multiplex.backoff_first", "greater than multiplex.backoff_max", problems);
+  if (config.multiplex.proxy.user.empty() != config.multiplex.proxy_password_file.empty())
+    where.report(
+        config.multiplex.proxy.user.empty() ? "multiplex.proxy_password_file" : "multiplex.proxy",
+        "a user in multiplex.proxy and multiplex.proxy_password_file go together", problems);
   if (config.policy.terminals.empty())
     where.report("policy.terminals", "no terminal could be reached", problems);
   if (config.media.range.last - config.media.range.first < 1)

@@ -22,6 +22,9 @@ struct AgentConfig {
 
   struct Multiplex {
     std::vector<HostPort> servers;  // tried in order; empty: those that the invite named
+    ProxyAddress proxy;             // tried when nothing else leads to a server; no host: none
+    std::string proxy_password_file;
+    Duration better_way_after = std::chrono::minutes{5};
     Duration dial_timeout = seconds{10};
     Duration backoff_first = milliseconds{300};  // doubles, with jitter
     Duration backoff_max = seconds{30};

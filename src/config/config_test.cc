@@ -263,5 +263,40 @@ TEST(Quantity, IsReadAndWrittenWithItsUnit) {
   EXPECT_FALSE(parse_byte_count("1 MB"));
 }
 
+TEST_F(Config, AProxyIsWrittenAsAnAddressOfHttp) {
+  EXPECT_EQ(ProxyAddress::parse("http://10.1.1.3:3128").value(),
+            (ProxyAddress{"", {"10.1.1.3", 3128}}));
+  EXPECT_EQ(ProxyAddress::parse("http://DOM%5Cjo%40x@proxy.example.net:8080/").value(),
+            (ProxyAddress{"DOM\\jo@x", {"proxy.example.net", 8080}}));
+  EXPECT_EQ(ProxyAddress::parse("http://jo@[2001:db8::3]:3128").value().to_string(),
+            "http://jo@[2001:db8::3]:3128");
+  EXPECT_EQ((ProxyAddress{"DOM\\jo", {"p", 80}}).to_string(), "http://DOM%5cjo@p:80");
+  for (const char* wrong : {"10.1.1.3:3128", "https://10.1.1.3:3128", "http://10.1.1.3",
+                            "http://@10.1.1.3:3128", "http://jo%4@p:80", "http://jo%0d@p:80"})
+    EXPECT_FALSE(ProxyAddress::parse(wrong)) << wrong;
+  EXPECT_THAT(std::string{ProxyAddress::parse("http://jo:secret@p:80").error().what},
+              HasSubstr("proxy_password_file"));
+}
+
+TEST_F(Config, AProxysUserAndPasswordGoTogether) {
+  EXPECT_THAT(problems_of(load_agent, "[multiplex]\nproxy = \"http://jo@10.1.1.3:3128\"\n"),
+              ElementsAre(HasSubstr("go together")));
+  EXPECT_THAT(problems_of(load_agent, "[multiplex]\nproxy_password_file = \"/x\"\n"),
+              ElementsAre(HasSubstr("go together")));
+}
+
+TEST_F(Config, InvitesNameEveryPortThatAgentsCanDial) {
+  ServerConfig config;
+  const std::vector<IpAddress> advertised{*IpAddress::parse("203.0.113.7"),
+                                          *IpAddress::parse("2001:db8::7")};
+  EXPECT_EQ(multiplex_addresses(config, advertised),
+            (std::vector<HostPort>{{"203.0.113.7", 2776}, {"2001:db8::7", 2776}}));
+  config.multiplex.listen.push_back({IpAddress::any_v4(), 443});
+  EXPECT_EQ(multiplex_addresses(config, advertised), (std::vector<HostPort>{{"203.0.113.7", 2776},
+                                                                            {"2001:db8::7", 2776},
+                                                                            {"203.0.113.7", 443},
+                                                                            {"2001:db8::7", 443}}));
+}
+
 }  // namespace
 }  // namespace sallyport::config

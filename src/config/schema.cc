@@ -459,6 +459,17 @@ void Schema::add(std::string path, HostPort& member, std::uint16_t default_port,
       "a host and port"));
 }
 
+void Schema::add(std::string path, ProxyAddress& member, std::string comment) {
+  add(text_key(
+      std::move(path), member, std::move(comment),
+      [](const std::string& text, ProxyAddress& out) -> Unfit {
+        if (!text.empty()) return take(ProxyAddress::parse(text), out);
+        out = {};
+        return std::nullopt;
+      },
+      [](const ProxyAddress& it) { return it.to_string(); }, "a proxy's address"));
+}
+
 void Schema::add(std::string path, media::PortRange& member, std::string comment) {
   add(text_key(std::move(path), member, std::move(comment), parse_ports, write_ports,
                "a range of ports such as \"30000-39999\""));

@@ -68,6 +68,7 @@ class Schema {
   void add(std::string path, edge::Transport& member, std::string comment);
   void add(std::string path, media::Carriage& member, std::string comment);
   void add(std::string path, HostPort& member, std::uint16_t default_port, std::string comment);
+  void add(std::string path, ProxyAddress& member, std::string comment);
   void add(std::string path, media::PortRange& member, std::string comment);
   void add(std::string path, std::vector<std::string>& member, std::string comment);
   void add(std::string path, std::vector<IpAddress>& member, std::string comment);

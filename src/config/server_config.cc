@@ -150,10 +150,12 @@ Schema describe(ServerConfig& config) {
              "[\"10.20.0.0/16\"]: a PBX on the server's own network. All others are refused.");
 
   schema.section("multiplex", "Port Z, where agents connect (TCP, TLS 1.3).");
-  schema.add("multiplex.listen", config.multiplex.listen, "Addresses and ports to listen on.");
+  schema.add("multiplex.listen", config.multiplex.listen,
+             "Addresses and ports to listen on. A further port, \"0.0.0.0:443\", is for agents "
+             "whose firewall lets only that one out.");
   schema.add("multiplex.advertised", config.multiplex.advertised, kPortZ,
              "What invites tell agents to dial, names or addresses with port. Empty: "
-             "address.advertised with the first port of multiplex.listen.");
+             "address.advertised with the ports of multiplex.listen, the first one first.");
   schema.add("multiplex.accepts_per_second", config.multiplex.accepts_per_second, 1, 100000,
              "New connections a second; more wait, so that a mass reconnect is spread.");
   describe(schema, config.session);
@@ -299,11 +301,12 @@ std::vector<IpAddress> advertised_addresses(const ServerConfig& config,
 std::vector<HostPort> multiplex_addresses(const ServerConfig& config,
                                           const std::vector<IpAddress>& advertised) {
   if (!config.multiplex.advertised.empty()) return config.multiplex.advertised;
+  std::vector<std::uint16_t> ports;  // in their order, each once
+  for (const TransportAddress& local : config.multiplex.listen)
+    if (std::count(ports.begin(), ports.end(), local.port) == 0) ports.push_back(local.port);
   std::vector<HostPort> out;
-  const std::uint16_t port =
-      config.multiplex.listen.empty() ? kPortZ : config.multiplex.listen.front().port;
-  out.reserve(advertised.size());
-  for (const IpAddress& ip : advertised) out.push_back({ip.to_string(), port});
+  for (const std::uint16_t port : ports)
+    for (const IpAddress& ip : advertised) out.push_back({ip.to_string(), port});
   return out;
 }
 

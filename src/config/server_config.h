@@ -36,7 +36,7 @@ struct ServerConfig {
   struct Multiplex {
     std::vector<TransportAddress> listen{{IpAddress::any_v4(), kPortZ},
                                          {IpAddress::any_v6(), kPortZ}};
-    // What invites tell agents to dial; empty: address.advertised with the first listen port.
+    // What invites tell agents to dial; empty: address.advertised with the listen ports.
     std::vector<HostPort> advertised;
     unsigned accepts_per_second = 500;  // a mass reconnect is spread instead of timed out
   } multiplex;

@@ -26,6 +26,17 @@ struct ListenAddress {
   friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
 };
 
+// Written "http://proxy.example.net:3128" or "http://USER@proxy.example.net:3128", with what is no
+// plain letter of the user as %XX. No host: none.
+struct ProxyAddress {
+  std::string user;
+  HostPort address;
+
+  static Result<ProxyAddress> parse(std::string_view text);
+  std::string to_string() const;
+  friend bool operator==(const ProxyAddress&, const ProxyAddress&) = default;
+};
+
 struct ByteCount {
   std::uint64_t octets = 0;
   friend auto operator<=>(const ByteCount&, const ByteCount&) = default;

@@ -77,8 +77,8 @@ class Multiplex::Impl final : private Session::User, private Yamux::Observer {
   std::size_t queued(ChannelId id) const;
 
   // ---- Connections ----
-  Hello hello(const InstanceId& instance, const ExporterKey& exporter) {
-    return resumption_.hello(instance, exporter, session_.received());
+  Hello hello(const InstanceId& instance, const ExporterKey& exporter, WayKind way) {
+    return resumption_.hello(instance, exporter, session_.received(), way);
   }
   Result<void> attach(std::unique_ptr<Link> link, const Hello& hello, const HelloAccept& accept,
                       TimePoint now);
@@ -618,8 +618,8 @@ bool Multiplex::export_key(std::string_view label, Bytes context, MutableBytes o
   return impl_->session().export_key(label, context, out);
 }
 
-Hello Multiplex::hello(const InstanceId& instance, const ExporterKey& exporter) {
-  return impl_->hello(instance, exporter);
+Hello Multiplex::hello(const InstanceId& instance, const ExporterKey& exporter, WayKind way) {
+  return impl_->hello(instance, exporter, way);
 }
 Result<void> Multiplex::attach(std::unique_ptr<Link> link, const Hello& hello,
                                const HelloAccept& accept, TimePoint now) {

@@ -124,7 +124,8 @@ class Multiplex {
   // ---- Connections: the side that dials ----
   // The hello to send on a new TLS connection; `exporter` is that connection's key of
   // kResumeExporterLabel. While another connection is attached, this makes before it breaks.
-  Hello hello(const InstanceId& instance, const ExporterKey& exporter);
+  Hello hello(const InstanceId& instance, const ExporterKey& exporter,
+              WayKind way = WayKind::Untold);
   // The far side accepted that hello; an error is final for `link` only.
   Result<void> attach(std::unique_ptr<Link> link, const Hello& hello, const HelloAccept& accept,
                       TimePoint now);

@@ -83,16 +83,31 @@ std::string_view name(CloseCode code) {
   return "unknown";
 }
 
+std::string_view name(WayKind kind) {
+  switch (kind) {
+    case WayKind::Untold:
+      return "untold";
+    case WayKind::Direct:
+      return "direct";
+    case WayKind::AlternativePort:
+      return "alternative_port";
+    case WayKind::Proxy:
+      return "proxy";
+  }
+  return "untold";
+}
+
 // hello (92 octets):
-//   | least version (1) | greatest version (1) | reserved (2) = 0 | instance (16) | session (16) |
-//   | connection (8) | received (8) | reserved (8) = 0 | proof (32) |
+//   | least version (1) | greatest version (1) | way (1) | reserved (1) = 0 | instance (16) |
+//   | session (16) | connection (8) | received (8) | reserved (8) = 0 | proof (32) |
 // The proof is HMAC-SHA256 over what stands before it: resumption.cc.
 void encode(const Hello& hello, Buffer& out) {
   encode_header(RecordType::Hello, kHelloSize, out);
   Writer{out}
       .u8(hello.least_version)
       .u8(hello.greatest_version)
-      .u16(0)
+      .u8(static_cast<std::uint8_t>(hello.way))
+      .u8(0)
       .bytes(hello.instance)
       .bytes(hello.session)
       .u64(hello.connection)
@@ -106,7 +121,8 @@ Result<Hello> parse_hello(Bytes body) {
   Hello hello;
   hello.least_version = in.u8();
   hello.greatest_version = in.u8();
-  in.skip(2);
+  hello.way = WayKind{in.u8()};  // a later version's as it is: the proof covers it
+  in.skip(1);
   hello.instance = in.array<16>();
   hello.session = in.array<16>();
   hello.connection = in.u64();

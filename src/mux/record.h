@@ -50,9 +50,14 @@ constexpr std::size_t kHelloAcceptSize = 80;
 // A whole record fits one TLS record (RFC 8446 5.1: 2^14 octets).
 constexpr std::size_t kMaxRecordBody = 16384 - kRecordHeaderSize;
 
+// By which way the agent dialled, as it says: for people at the server, nothing follows from it.
+enum class WayKind : std::uint8_t { Untold = 0, Direct = 1, AlternativePort = 2, Proxy = 3 };
+std::string_view name(WayKind kind);  // "alternative_port"; "untold" if it is not known
+
 struct Hello {
   std::uint8_t least_version = kVersion;
   std::uint8_t greatest_version = kVersion;
+  WayKind way = WayKind::Untold;
   InstanceId instance{};
   SessionId session{};           // all zero: begin a new session
   std::uint64_t connection = 1;  // greater than every number used in this session before

@@ -17,13 +17,13 @@ Buffer encoded(const Value& value) {
 }
 
 const Buffer kHello =
-    hex("01 00 005c"                                                          // hello, 92 octets
-        "01 01 0000"                                                          // versions 1 to 1
-        "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"                                    // instance
-        "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"                                    // session
-        "0000000000000007"                                                    // connection 7
-        "0000000000012345"                                                    // received
-        "0000000000000000"                                                    // reserved
+    hex("01 00 005c"                        // hello, 92 octets
+        "01 01 03 00"                       // versions 1 to 1; proxy
+        "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"  // instance
+        "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"  // session
+        "0000000000000007"                  // connection 7
+        "0000000000012345"                  // received
+        "0000000000000000"                  // reserved
         "c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf");  // proof
 
 const Buffer kAccept =
@@ -46,6 +46,7 @@ const Buffer kRefuse =
 TEST(Record, HelloIsAsDocumented) {
   const auto hello = parse_hello(Bytes{kHello}.subspan(kRecordHeaderSize));
   ASSERT_TRUE(hello);
+  EXPECT_EQ(hello->way, WayKind::Proxy);
   EXPECT_EQ(hello->connection, 7U);
   EXPECT_EQ(hello->received, 0x12345U);
   EXPECT_TRUE(hello->resumes());

@@ -26,9 +26,12 @@ ResumeProof resume_proof(const ResumeSecret& secret, const ExporterKey& exporter
 }
 
 Hello Resumption::hello(const InstanceId& instance, const ExporterKey& exporter,
-                        std::uint64_t received) {
-  Hello hello{
-      .instance = instance, .session = session_, .connection = ++connection_, .received = received};
+                        std::uint64_t received, WayKind way) {
+  Hello hello{.way = way,
+              .instance = instance,
+              .session = session_,
+              .connection = ++connection_,
+              .received = received};
   if (secret_) hello.proof = resume_proof(*secret_, exporter, hello);
   return hello;
 }

@@ -24,7 +24,8 @@ class Resumption {
   std::uint64_t connection() const { return connection_; }  // the greatest number used
 
   // ---- The side that dials ----
-  Hello hello(const InstanceId& instance, const ExporterKey& exporter, std::uint64_t received);
+  Hello hello(const InstanceId& instance, const ExporterKey& exporter, std::uint64_t received,
+              WayKind way = WayKind::Untold);
   // The session and the next secret are now known.
   void accepted(const HelloAccept& accept);
 

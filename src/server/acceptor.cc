@@ -124,6 +124,7 @@ void Acceptor::resume(Greeting& greeting, const mux::Hello& hello, const Peer& p
   if (auto refusal = session.driver->multiplex().judge(hello, exporter))
     return refuse(greeting, std::move(*refusal));
   session.remote = greeting.stream->remote();
+  session.way = hello.way;
   ++counts_.resumed;
   const auto owned = take(greeting);
   // An error drops the stream; the session is as before.
@@ -179,6 +180,7 @@ void Acceptor::begin_now(Greeting& greeting) {
   Session& session = sessions_[agent];
   session.peer = owned->peer;
   session.remote = owned->stream->remote();
+  session.way = owned->hello.way;
   session.instance = owned->hello.instance;
   session.driver =
       std::make_unique<mux::Driver>(network_, mux::Multiplex::Role::Accepting, settings_.multiplex,
@@ -199,7 +201,7 @@ mux::Multiplex* Acceptor::find(AgentId agent) {
 
 void Acceptor::for_each(const std::function<void(const SessionView&)>& visit) const {
   for (const auto& [agent, session] : sessions_)
-    visit({session.peer, session.remote, session.driver->multiplex()});
+    visit({session.peer, session.remote, session.way, session.driver->multiplex()});
 }
 
 void Acceptor::session_changed(AgentId agent) {

@@ -78,6 +78,7 @@ class Acceptor {
   struct SessionView {
     Peer peer;
     TransportAddress remote;  // of the newest connection
+    mux::WayKind way;         // by which the agent dialled it, as it says
     const mux::Multiplex& multiplex;
   };
 
@@ -104,6 +105,7 @@ class Acceptor {
   struct Session {
     Peer peer;
     TransportAddress remote;
+    mux::WayKind way = mux::WayKind::Untold;
     mux::InstanceId instance{};
     std::unique_ptr<mux::Driver> driver;
   };

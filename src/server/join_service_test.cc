@@ -79,7 +79,7 @@ class JoinTest : public testing::Test {
   Outcome join(const enrolment::Token& token) {
     std::optional<Outcome> out;
     agent::Join attempt{
-        network_, token,
+        network_, token, std::nullopt,
         [&](const Result<agent::Identity>& result, const agent::Join::Failure& failure) {
           out = Outcome{std::move(result), failure};
         }};
@@ -151,9 +151,9 @@ TEST_F(JoinTest, OfTwoAgentsWithOneTokenAtOnceOneGetsIn) {
   const auto count = [&](const Result<agent::Identity>& result, const agent::Join::Failure&) {
     (result ? joined : refused)++;
   };
-  agent::Join first{network_, token, count};
-  agent::Join second{network_, token, count};
-  agent::Join third{network_, token, count};
+  agent::Join first{network_, token, std::nullopt, count};
+  agent::Join second{network_, token, std::nullopt, count};
+  agent::Join third{network_, token, std::nullopt, count};
   ASSERT_TRUE(run_until([&] { return joined + refused == 3; }));
   EXPECT_EQ(joined, 1);
   EXPECT_EQ(refused, 2);

@@ -317,7 +317,9 @@ void Server::describe_session(AgentId agent, boost::json::object& out) const {
   if (const auto trip = session.multiplex().round_trip())
     out["round_trip_ms"] = std::chrono::duration<double, std::milli>(*trip).count();
   acceptor_->for_each([&](const Acceptor::SessionView& view) {
-    if (view.peer.agent == agent) out["remote"] = view.remote.to_string();
+    if (view.peer.agent != agent) return;
+    out["remote"] = view.remote.to_string();
+    out["way"] = mux::name(view.way);
   });
   const auto health = brain_->media_health(Place::inside(agent));
   out["media"] = !health.problem.empty() ? "not confirmed"

@@ -20,9 +20,10 @@ class Lonely final : public agent::Dialler::Observer {
     world_.run_for(std::chrono::minutes{20});
   }
   void on_session(mux::Multiplex&) override {}
-  void on_refused(const TransportAddress&, const mux::Refusal&) override {}
-  void on_unreachable(const HostPort& server, const Error&) override {
-    tried_.push_back(server);
+  void on_refused(const agent::Way&, const mux::Refusal&) override {}
+  void on_way(const agent::Way&) override {}
+  void on_unreachable(const std::vector<agent::WayFailure>& tried) override {
+    tried_.push_back(tried.front().way.server);
     if (last_) pauses_.push_back(world_.now() - *last_);
     last_ = world_.now();
   }
@@ -36,11 +37,13 @@ class Lonely final : public agent::Dialler::Observer {
   std::vector<HostPort> tried_;
   std::vector<Duration> pauses_;
   std::optional<TimePoint> last_;
-  agent::Dialler dialler_{
-      network_,
-      random_,
-      {.servers = {{"203.0.113.7", 2776}, {"203.0.113.8", 2776}}, .tls = {}, .multiplex = {}},
-      *this};
+  agent::Dialler dialler_{network_,
+                          random_,
+                          {.servers = {{"203.0.113.7", 2776}, {"203.0.113.8", 2776}},
+                           .proxy = {},
+                           .tls = {},
+                           .multiplex = {}},
+                          *this};
 };
 
 TEST(Dialler, WaitsTwiceAsLongEachTimeUpToHalfAMinute) {
