@@ -113,6 +113,12 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
       "Calls that nobody has answered yet, at once from one address outside (IPv6: one /64) "
       "that is no upstream, and an eighth of calls_per_agent at most; as many more as it has "
       "calls that were answered. To one phone, all of them together may have twice as many.");
+  schema.add("limits.requests_per_second", limits.requests_per_second, 1, kMany,
+             "SIP requests a second from one agent's network, or one upstream, twice as many at "
+             "once; a fifth from one address outside (IPv6: one /64) that is no upstream. Some of "
+             "what is more is refused with 503, the rest dropped.");
+  schema.add("limits.new_calls_per_second", limits.new_calls_per_second, 1, kMany,
+             "The same for new calls.");
   schema.add("limits.upstreams", limits.upstreams,
              "Addresses or ranges outside that carry the calls of many, [\"203.0.113.0/28\"]: "
              "providers, PBXs, other servers. They are limited as an agent is, not as one caller. "

@@ -131,6 +131,8 @@ struct ServerConfig {
     unsigned calls = 5000;
     unsigned calls_per_agent = 1000;
     unsigned unanswered_per_source = 30;
+    unsigned requests_per_second = 500;
+    unsigned new_calls_per_second = 50;
     std::vector<IpRange> upstreams;
     BitRate bandwidth;  // of media, in one direction, as the SDP tells it
     BitRate bandwidth_per_agent;

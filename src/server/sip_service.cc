@@ -53,6 +53,8 @@ sip::Config adapter_config(const config::ServerConfig& config, const std::string
   out.max_calls = config.limits.calls;
   out.max_calls_per_agent = config.limits.calls_per_agent;
   out.max_unanswered_of_source = config.limits.unanswered_per_source;
+  out.max_requests_a_second = config.limits.requests_per_second;
+  out.max_new_calls_a_second = config.limits.new_calls_per_second;
   out.upstreams = config.upstream_addresses();
   out.max_bandwidth = config.limits.bandwidth.bits;
   out.max_bandwidth_per_agent = config.limits.bandwidth_per_agent.bits;

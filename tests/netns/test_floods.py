@@ -1,5 +1,6 @@
 """What one caller too many may use up, outside or in a site: its own share, and never the others'."""
 
+import threading
 import time
 
 from scene.figure1 import DOMAIN, SERVER, Host, Scene
@@ -54,3 +55,26 @@ def test_calls_to_a_dead_phone_leave_room_for_those_of_others(scene: Scene):
     ringing = [call for call in world.server.calls() if call["state"] != "established"]
     assert len(ringing) > 20, "the others are still there"
     assert len(world.server.events("call ended")) < 60
+
+
+def test_a_site_that_floods_delays_nobody_elses_call(scene: Scene):
+    world = a_site_with_a_dead_phone(scene, {})
+    world.add_site("b")
+    bob = world.phone("b", "bob")
+    paul = world.public_phone("paul", proxy=SERVER)
+    rogue = scene.sites["a"].host("rogue", 66)
+    mark = world.server.mark()
+    flooding = threading.Thread(
+        target=flood, args=(rogue, world.agents["a"].host.address, 0, 20_000, 4_000))
+    flooding.start()
+    try:
+        until(lambda: counters(world).get("flood_unheard", 0) > 0, "messages that are not heard")
+        began = time.time()
+        world.call(paul, bob, listen=False)
+        assert flooding.is_alive()
+        assert time.time() - began < 2.0
+    finally:
+        flooding.join()
+    told = world.server.events("sip requests over the limit, refused until there are fewer", mark)
+    assert len(told) == 1
+    assert counters(world)["flood_refused"] < 1500

@@ -150,6 +150,7 @@ struct Flooded {
     Config out;
     out.max_calls_per_agent = 100;
     out.max_unanswered_of_source = 5;
+    out.max_new_calls_a_second = 1000;
     return out;
   }
   Flooded() {

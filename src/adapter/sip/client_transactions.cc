@@ -31,9 +31,10 @@ wire::Builder like(const wire::Message& invite, std::string_view method, std::st
 
 }  // namespace
 
-Transactions::Transactions(const Config& config, Transport& transport, Timers& timers,
-                           Random& random, Counters& counters)
+Transactions::Transactions(const Config& config, RateGuard& guard, Transport& transport,
+                           Timers& timers, Random& random, Counters& counters)
     : config_(config),
+      guard_(guard),
       transport_(transport),
       timers_(timers),
       random_(random),

@@ -53,6 +53,9 @@ struct Config {
   std::uint64_t max_bandwidth = ~std::uint64_t{0};  // bits a second; see bandwidth_limits.h
   std::uint64_t max_bandwidth_per_agent = ~std::uint64_t{0};
   std::uint64_t max_bandwidth_per_call = ~std::uint64_t{0};
+  // In a second, from an agent's network or an upstream; see rate_guard.h.
+  unsigned max_requests_a_second = 500;
+  unsigned max_new_calls_a_second = 50;
   // Outside, what carries the calls of many (providers, PBXs, other servers): no strangers.
   std::vector<IpRange> upstreams;
   std::size_t max_connections_outside = 8192;

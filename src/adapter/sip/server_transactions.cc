@@ -7,6 +7,8 @@
 namespace sallyport::adapter::sip {
 namespace {
 
+constexpr seconds kFloodPause{5};
+
 std::string text_of(wire::Method method, const wire::Message& request) {
   return std::string(method == wire::Method::Other ? request.method_text() : wire::name(method));
 }
@@ -27,6 +29,11 @@ std::string server_key(const wire::Message& request, const Hop& from, wire::Meth
   if (cseq) key.append(std::to_string(cseq->number)).append("|");
   if (from_header) key.append(from_header->tag().value_or("")).append("|");
   return key.append(via->branch());
+}
+
+void add_retry_after(wire::Builder& response, seconds retry_after) {
+  if (retry_after > seconds{0})
+    response.add(wire::HeaderName::RetryAfter, std::to_string(retry_after.count()));
 }
 
 // Can a response to it be made at all (RFC 3261 8.2.6.2)?
@@ -81,11 +88,11 @@ void Transactions::on_malformed(const wire::Message& head, const Error& what, co
 }
 
 void Transactions::refuse(const wire::Message& request, const Hop& from, int status,
-                          std::string_view reason, Commands& out) {
+                          std::string_view reason, Commands& out, seconds retry_after) {
   const std::string_view phrase = reason.empty() ? wire::default_reason(status) : reason;
-  const std::string response =
-      wire::Builder::response(request, status, phrase, random_.hex(8)).finish();
-  transport_.send(Transport::response_hop(request, from), response, {}, out);
+  auto response = wire::Builder::response(request, status, phrase, random_.hex(8));
+  add_retry_after(response, retry_after);
+  transport_.send(Transport::response_hop(request, from), response.finish(), {}, out);
 }
 
 Transactions::ServerPtr Transactions::begin_server(std::string key, const wire::Message& request,
@@ -106,6 +113,28 @@ ServerId Transactions::adopt(const wire::Message& invite, const Hop& from) {
   return begin_server(server_key(invite, from, wire::Method::Invite), invite, from)->id;
 }
 
+// Not more in a second than may come from there. What is refused has no transaction: a repetition
+// asks again.
+bool Transactions::admit(const wire::Message& request, const Hop& from, Commands& out) {
+  const auto to = wire::NameAddr::parse(request.find(wire::HeaderName::To).value_or(""));
+  const bool in_dialog = to && to->tag();
+  const bool new_call = request.method() == wire::Method::Invite && !in_dialog;
+  switch (guard_.admits(from, new_call, out.now())) {
+    case RateGuard::Verdict::Pass:
+      return true;
+    case RateGuard::Verdict::Refuse:
+      counters_.add("flood_refused");
+      // RFC 3261 21.5.4: an upstream with Retry-After would send nobody's calls for so long.
+      refuse(request, from, 503, {}, out,
+             is_upstream(config_.upstreams, from) ? seconds{0} : kFloodPause);
+      return false;
+    case RateGuard::Verdict::Drop:
+      break;
+  }
+  counters_.add("flood_dropped");
+  return false;
+}
+
 void Transactions::on_server_request(const wire::Message& request, const Hop& from, Commands& out) {
   std::string key = server_key(request, from, request.method());
   if (const auto server = find_server(key)) {
@@ -115,6 +144,7 @@ void Transactions::on_server_request(const wire::Message& request, const Hop& fr
       send_response(*server, out);
     return;
   }
+  if (!admit(request, from, out)) return;
   if (servers_.size() >= config_.max_transactions) {
     counters_.add("too_many_transactions");
     return refuse(request, from, 503, {}, out);
@@ -154,8 +184,7 @@ void Transactions::respond(ServerId id, int status, std::string_view reason, Com
   // RFC 3261 8.2.6.2: a 100 has no tag.
   const std::string tag = status == 100 ? std::string{} : random_.hex(8);
   auto response = wire::Builder::response(*asked, status, phrase, tag);
-  if (retry_after > seconds{0})
-    response.add(wire::HeaderName::RetryAfter, std::to_string(retry_after.count()));
+  add_retry_after(response, retry_after);
   respond(id, response.finish(), out);
 }
 

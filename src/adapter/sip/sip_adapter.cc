@@ -8,8 +8,9 @@ SipAdapter::SipAdapter(Config config, RegisterHandler& registrar, Routing& routi
                        Log& log)
     : config_(std::move(config)),
       registrar_(registrar),
-      transport_(config_, timers_, counters_, log),
-      transactions_(config_, transport_, timers_, random, counters_),
+      guard_(config_, log),
+      transport_(config_, guard_, timers_, counters_, log),
+      transactions_(config_, guard_, transport_, timers_, random, counters_),
       locator_(config_, transport_, random),
       requester_(locator_, transactions_, transport_, timers_, counters_),
       topology_(config_),

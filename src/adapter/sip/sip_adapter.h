@@ -12,6 +12,7 @@
 #include "adapter/sip/config.h"
 #include "adapter/sip/counters.h"
 #include "adapter/sip/locator.h"
+#include "adapter/sip/rate_guard.h"
 #include "adapter/sip/register_handler.h"
 #include "adapter/sip/relay.h"
 #include "adapter/sip/requester.h"
@@ -88,6 +89,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   Config config_;
   RegisterHandler& registrar_;
   Counters counters_;
+  RateGuard guard_;
   Timers timers_;
   Transport transport_;
   Transactions transactions_;

@@ -14,6 +14,7 @@
 #include "adapter/sip/config.h"
 #include "adapter/sip/counters.h"
 #include "adapter/sip/hop.h"
+#include "adapter/sip/rate_guard.h"
 #include "adapter/sip/timers.h"
 #include "base/random.h"
 
@@ -64,8 +65,8 @@ class Transactions {
     std::function<void(Errc why, Commands&)> on_failed;
   };
 
-  Transactions(const Config& config, Transport& transport, Timers& timers, Random& random,
-               Counters& counters);
+  Transactions(const Config& config, RateGuard& guard, Transport& transport, Timers& timers,
+               Random& random, Counters& counters);
   ~Transactions();
   Transactions(const Transactions&) = delete;
   Transactions& operator=(const Transactions&) = delete;
@@ -133,8 +134,9 @@ class Transactions {
   void on_server_cancel(const wire::Message& cancel, const Hop& from, Commands& out);
   ServerPtr begin_server(std::string key, const wire::Message& request, const Hop& from);
   ServerPtr find_server(const std::string& key) const;
+  bool admit(const wire::Message& request, const Hop& from, Commands& out);
   void refuse(const wire::Message& request, const Hop& from, int status, std::string_view reason,
-              Commands& out);
+              Commands& out, seconds retry_after = {});
   void send_response(Server& server, Commands& out);
   void on_final(const ServerPtr& server, int status, Commands& out);
   void repeat_final(const ServerPtr& server, Duration interval, Commands& out);
@@ -154,6 +156,7 @@ class Transactions {
   void end_after(const ClientPtr& client, Duration after, Commands& out);
 
   const Config& config_;
+  RateGuard& guard_;
   Transport& transport_;
   Timers& timers_;
   Random& random_;

@@ -223,6 +223,7 @@ void Transport::answer_stun(const Hop& from, edge::ListenerId id, Bytes datagram
 }
 
 void Transport::deliver(Bytes octets, const Hop& from, Commands& out) {
+  if (!guard_.hears(from, out.now())) return counters_.add("flood_unheard");
   const auto message = wire::Message::parse(octets);
   if (!message) return deliver_malformed(octets, message.error().what, from, out);
   if (message->is_request()) {

@@ -17,6 +17,7 @@
 #include "adapter/sip/config.h"
 #include "adapter/sip/counters.h"
 #include "adapter/sip/hop.h"
+#include "adapter/sip/rate_guard.h"
 #include "adapter/sip/timers.h"
 #include "base/log.h"
 #include "codec/sip/framing.h"
@@ -42,8 +43,8 @@ class Transport {
   // A message that was accepted by send() could not be sent after all.
   using OnUnsent = std::function<void(Errc why, Commands&)>;
 
-  Transport(const Config& config, Timers& timers, Counters& counters, Log& log)
-      : config_(config), timers_(timers), counters_(counters), log_(log) {}
+  Transport(const Config& config, RateGuard& guard, Timers& timers, Counters& counters, Log& log)
+      : config_(config), guard_(guard), timers_(timers), counters_(counters), log_(log) {}
 
   void set_user(TransportUser& user) { user_ = &user; }
 
@@ -134,6 +135,7 @@ class Transport {
   };
 
   const Config& config_;
+  RateGuard& guard_;
   Timers& timers_;
   Counters& counters_;
   Log& log_;
