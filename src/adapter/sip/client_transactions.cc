@@ -38,7 +38,8 @@ Transactions::Transactions(const Config& config, RateGuard& guard, Transport& tr
       transport_(transport),
       timers_(timers),
       random_(random),
-      counters_(counters) {}
+      counters_(counters),
+      octets_(config.max_transaction_octets) {}
 
 Transactions::~Transactions() = default;
 
@@ -65,6 +66,7 @@ ClientId Transactions::request(const Hop& to, const std::string& request, Respon
   client->handler = std::move(handler);
   const bool full = clients_.size() >= config_.max_transactions;
   if (!full) client->sent = with_via(to, request, branch);
+  octets_.take_settled(client->sent.size());
   clients_[client->id] = client;
   clients_by_branch_[client->branch_key] = client;
   if (client->sent.empty()) {
@@ -260,6 +262,7 @@ void Transactions::send_cancel(const ClientPtr& client, Commands& out) {
   cancel->branch_key = branch_key(via ? via->branch() : "", "CANCEL");
   cancel->to = client->to;
   cancel->sent = builder.finish();
+  octets_.take_settled(cancel->sent.size());
   clients_[cancel->id] = cancel;
   clients_by_branch_[cancel->branch_key] = cancel;
   cancel->end_timer = timers_.start(
@@ -306,7 +309,7 @@ void Transactions::end(const ClientPtr& client) {
   timers_.stop(client->repeat_timer);
   timers_.stop(client->end_timer);
   clients_by_branch_.erase(client->branch_key);
-  clients_.erase(client->id);
+  if (clients_.erase(client->id) != 0) octets_.give_back_settled(client->sent.size());
   const auto [first, last] = by_connection_.equal_range(client->to.connection);
   for (auto it = first; it != last; ++it) {
     if (it->second != client->id) continue;

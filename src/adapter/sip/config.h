@@ -47,6 +47,7 @@ struct Config {
 
   // Limits on what strangers can fill.
   std::size_t max_transactions = 100000;
+  std::size_t max_transaction_octets = std::size_t{128} << 20U;  // of their messages
   std::size_t max_calls = 20000;
   std::size_t max_calls_per_agent = 1000;
   std::size_t max_unanswered_of_source = 30;        // calls of one stranger outside

@@ -22,6 +22,7 @@ class FairShare {
     return (it == held_.end() ? 0 : it->second) + amount <= left();
   }
   bool empty() const { return taken_ == 0; }
+  std::size_t taken() const { return taken_; }
 
   // Whoever has asked allows() may act otherwise: what is taken beyond the room is kept count of.
   void take(const Claimant& claimant, std::size_t amount = 1) {

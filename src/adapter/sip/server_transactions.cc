@@ -8,6 +8,8 @@ namespace sallyport::adapter::sip {
 namespace {
 
 constexpr seconds kFloodPause{5};
+// A request is kept here, by whoever serves it, and in part (its body) by what that has made of it.
+constexpr std::size_t kCopies = 3;
 
 std::string text_of(wire::Method method, const wire::Message& request) {
   return std::string(method == wire::Method::Other ? request.method_text() : wire::name(method));
@@ -104,6 +106,8 @@ Transactions::ServerPtr Transactions::begin_server(std::string key, const wire::
   server->request = request;
   server->from = from;
   server->back = Transport::response_hop(request, from);
+  server->claimant = claimant_of(config_.upstreams, from, Place::outside());
+  charge(*server, kCopies * request.text().size());
   servers_[server->id] = server;
   servers_by_key_[server->key] = server;
   return server;
@@ -135,6 +139,27 @@ bool Transactions::admit(const wire::Message& request, const Hop& from, Commands
   return false;
 }
 
+// Whether there is room to remember it. Their number alone bounds little: a request has up to 64
+// KB.
+bool Transactions::has_room(const wire::Message& request, const Hop& from, Commands& out) {
+  const Claimant claimant = claimant_of(config_.upstreams, from, Place::outside());
+  if (servers_.size() >= config_.max_transactions) {
+    counters_.add("too_many_transactions");
+  } else if (!octets_.allows(claimant, kCopies * request.text().size())) {
+    counters_.add("too_many_octets");
+  } else {
+    return true;
+  }
+  refuse(request, from, 503, {}, out);
+  return false;
+}
+
+void Transactions::charge(Server& server, std::size_t octets) {
+  if (server.octets != 0) octets_.give_back(server.claimant, server.octets);
+  if (octets != 0) octets_.take(server.claimant, octets);
+  server.octets = octets;
+}
+
 void Transactions::on_server_request(const wire::Message& request, const Hop& from, Commands& out) {
   std::string key = server_key(request, from, request.method());
   if (const auto server = find_server(key)) {
@@ -145,10 +170,7 @@ void Transactions::on_server_request(const wire::Message& request, const Hop& fr
     return;
   }
   if (!admit(request, from, out)) return;
-  if (servers_.size() >= config_.max_transactions) {
-    counters_.add("too_many_transactions");
-    return refuse(request, from, 503, {}, out);
-  }
+  if (!has_room(request, from, out)) return;
   const auto server = begin_server(std::move(key), request, from);
   // The user may end the transaction; the message that it reads must outlive that.
   user_->on_request(server->id, request, from, out);
@@ -167,7 +189,7 @@ void Transactions::on_server_ack(const wire::Message& ack, const Hop& from, Comm
 void Transactions::on_server_cancel(const wire::Message& cancel, const Hop& from, Commands& out) {
   std::string key = server_key(cancel, from, wire::Method::Cancel);
   if (const auto server = find_server(key)) return send_response(*server, out);
-  if (servers_.size() >= config_.max_transactions) return refuse(cancel, from, 503, {}, out);
+  if (!has_room(cancel, from, out)) return;
   const auto server = begin_server(std::move(key), cancel, from);
   const auto invite = find_server(server_key(cancel, from, wire::Method::Invite));
   // RFC 3261 9.2: 481 without an INVITE; 200 in any case with one.
@@ -194,6 +216,7 @@ void Transactions::respond(ServerId id, const std::string& response, Commands& o
   const ServerPtr server = it->second;
   // "SIP/2.0 200 ...": what we send begins like that, whoever made it.
   const int status = response.size() > 11 ? std::atoi(response.c_str() + 8) : 500;
+  charge(*server, server->octets - server->last_response.size() + response.size());
   server->last_response = response;
   send_response(*server, out);
   if (status >= 200) on_final(server, status, out);
@@ -255,6 +278,7 @@ void Transactions::end_after(const ServerPtr& server, Duration after, Commands& 
 void Transactions::end(const ServerPtr& server) {
   timers_.stop(server->repeat_timer);
   timers_.stop(server->end_timer);
+  charge(*server, 0);
   servers_by_key_.erase(server->key);
   servers_.erase(server->id);
 }

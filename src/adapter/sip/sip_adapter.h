@@ -47,6 +47,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   // Everything that is remembered of transactions, dialogs and calls, and timers that run: none
   // once all is over. For tests and status.
   std::size_t size();
+  const Transactions& transactions() const { return transactions_; }
 
   std::string_view protocol() const override { return "sip"; }
   void on_edge_up(Place place, const std::string& name, Commands& out) override;

@@ -19,8 +19,10 @@ struct Transactions::Server {
   Hop from;
   Hop back;  // where responses go
   std::string last_response;
-  TimerId repeat_timer;  // G
-  TimerId end_timer;     // H, I, J, L
+  Claimant claimant;       // who is held to account for
+  std::size_t octets = 0;  // these
+  TimerId repeat_timer;    // G
+  TimerId end_timer;       // H, I, J, L
 };
 
 struct Transactions::Client {

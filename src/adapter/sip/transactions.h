@@ -13,6 +13,7 @@
 
 #include "adapter/sip/config.h"
 #include "adapter/sip/counters.h"
+#include "adapter/sip/fair_share.h"
 #include "adapter/sip/hop.h"
 #include "adapter/sip/rate_guard.h"
 #include "adapter/sip/timers.h"
@@ -122,6 +123,8 @@ class Transactions {
   void on_edge_lost(Place place, Commands& out);
 
   std::size_t size() const { return servers_.size() + clients_.size(); }
+  // What their messages take up, about; bounded, and shared out among whoever asks.
+  std::size_t octets() const { return octets_.taken(); }
 
  private:
   struct Server;
@@ -135,6 +138,8 @@ class Transactions {
   ServerPtr begin_server(std::string key, const wire::Message& request, const Hop& from);
   ServerPtr find_server(const std::string& key) const;
   bool admit(const wire::Message& request, const Hop& from, Commands& out);
+  bool has_room(const wire::Message& request, const Hop& from, Commands& out);
+  void charge(Server& server, std::size_t octets);
   void refuse(const wire::Message& request, const Hop& from, int status, std::string_view reason,
               Commands& out, seconds retry_after = {});
   void send_response(Server& server, Commands& out);
@@ -163,6 +168,7 @@ class Transactions {
   Counters& counters_;
   TransactionUser* user_ = nullptr;
   std::uint64_t next_id_ = 0;
+  FairShare<Claimant> octets_;
   std::unordered_map<ServerId, ServerPtr> servers_;
   std::unordered_map<std::string, ServerPtr> servers_by_key_;
   std::unordered_map<ClientId, ClientPtr> clients_;

@@ -107,6 +107,26 @@ TEST(Transactions, LetNoCallDieAt32Seconds) {
   p.finish();
 }
 
+TEST(Transactions, HoldSoManyOctetsAndOfNobodySoManyThatOthersFindNoRoom) {
+  Config config;
+  config.max_transaction_octets = 1'000'000;
+  World world{config};
+  Phone& rogue = world.phone(kSiteA, "rogue", "10.1.1.66:5060");
+  Phone& bob = world.phone(kSiteB, "bob", "10.2.2.6:5060");
+  world.enrol(bob);
+  const std::string large = "X-Large: " + std::string(30'000, 'x') + "\r\n";
+  for (int n = 0; n < 30; ++n) rogue.invite("sip:bob@example.com", rogue.sdp(4000), large);
+  EXPECT_GT(world.adapter->counters().get("too_many_octets"), 15U);
+  EXPECT_LE(world.adapter->transactions().octets(), 1'000'000U);
+  bob.heard.clear();
+  Phone& paul = world.phone(kOutside, "paul", "192.0.2.6:5060");
+  paul.invite("sip:bob@example.com", paul.sdp(4000), large);
+  bob.respond(bob.hear_request("INVITE"), 486);
+  paul.hear_response(486);
+  world.pass(seconds{70});
+  EXPECT_EQ(world.adapter->transactions().octets(), 0U);
+}
+
 TEST(Transactions, RepeatOtherRequestsToo) {
   Pair p;
   p.establish();
