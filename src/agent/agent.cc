@@ -18,8 +18,10 @@
 #include "agent/dialler.h"
 #include "agent/http_proxy.h"
 #include "agent/identity.h"
+#include "agent/media_way.h"
 #include "agent/server_session.h"
 #include "agent/terminal_tls.h"
+#include "agent/way_finder.h"
 #include "base/log_limiter.h"
 #include "base/random.h"
 #include "edge/media_thread.h"
@@ -85,6 +87,7 @@ class Agent final : public Dialler::Observer {
   void on_way(const Way& way) override;
 
   std::string start_dialler();
+  std::shared_ptr<void> dial_media(MediaWay::OnStream on_stream, MediaWay::OnFailed on_failed);
   void on_ready(const control::Welcomed& welcomed);
   void on_media_event(const media::Event& event);
   void note_media(const media::Event& event);
@@ -105,10 +108,11 @@ class Agent final : public Dialler::Observer {
   SystemRandom random_;
   std::optional<Identity> identity_;
   std::optional<Renewal> renewal_;
-  std::shared_ptr<net::TlsContext> tls_;
+  std::shared_ptr<net::TlsContext> tls_, media_tls_;
   edge::Policy policy_;
   std::unique_ptr<edge::Audit> audit_;
   std::unique_ptr<edge::MediaThread> media_;
+  std::unique_ptr<MediaWay> media_way_;
   std::optional<ServerSessionContext> context_;
   std::unique_ptr<ServerSession> session_;
   std::unique_ptr<Dialler> dialler_;
@@ -150,6 +154,11 @@ std::string Agent::start() {
       fastpath::open(config_.fast_path, edge::MediaThread::kPlaces, *log_));
   if (!media) return "media ports: " + std::string{media.error().what};
   media_ = std::move(*media);
+  media_way_ = std::make_unique<MediaWay>(
+      network_, *media_, *log_, MediaWay::Settings{.mode = config_.media.way},
+      [this](MediaWay::OnStream on_stream, MediaWay::OnFailed on_failed) {
+        return dial_media(std::move(on_stream), std::move(on_failed));
+      });
 
   auto certificates = terminal_certificates(config_, *identity_, random_, network_.wall_now());
   if (!certificates) return "TLS towards terminals: " + std::string{certificates.error().what};
@@ -159,7 +168,7 @@ std::string Agent::start() {
     if (mode == config::Mode::ServerMaster) modes.push_back(control::Mode::ServerMaster);
   context_.emplace(ServerSessionContext{
       .network = network_,
-      .plane = *media_,
+      .plane = *media_way_,
       .policy = policy_,
       .audit = *audit_,
       .log = *log_,
@@ -193,12 +202,15 @@ std::string Agent::start() {
 }
 
 std::string Agent::start_dialler() {
-  auto tls = net::TlsContext::client({.identity = identity_->tls(),
-                                      .alpn = {std::string{mux::kAlpn}},
-                                      .verify = net::VerifyServer::Pin,
-                                      .pins = {identity_->pin}});
-  if (!tls) return "certificate: " + std::string{tls.error().what};
-  tls_ = std::move(*tls);
+  for (const auto& [alpn, made] :
+       {std::pair{mux::kAlpn, &tls_}, std::pair{edge::kMediaAlpn, &media_tls_}}) {
+    auto tls = net::TlsContext::client({.identity = identity_->tls(),
+                                        .alpn = {std::string{alpn}},
+                                        .verify = net::VerifyServer::Pin,
+                                        .pins = {identity_->pin}});
+    if (!tls) return "certificate: " + std::string{tls.error().what};
+    *made = std::move(*tls);
+  }
   auto proxy = configured_proxy(config_);
   if (!proxy) return config_.multiplex.proxy_password_file + ": " + std::string{proxy.error().what};
   Dialler::Settings settings{.servers = config_.multiplex.servers.empty()
@@ -225,6 +237,30 @@ std::string Agent::start_dialler() {
   return {};
 }
 
+// By the way that the multiplex connection has found.
+std::shared_ptr<void> Agent::dial_media(MediaWay::OnStream on_stream,
+                                        MediaWay::OnFailed on_failed) {
+  const Way* way = dialler_->way();
+  if (way == nullptr) {
+    auto waiting = std::make_shared<bool>(true);
+    network_.post([alive = std::weak_ptr<bool>(waiting), on_failed = std::move(on_failed)] {
+      if (!alive.expired()) on_failed("not connected to the server");
+    });
+    return waiting;
+  }
+  return std::make_shared<WayFinder>(
+      network_,
+      WayFinder::Settings{.tls = {.context = media_tls_, .server_name = {}},
+                          .alpn = std::string{edge::kMediaAlpn}},
+      std::vector{*way},
+      [on_stream = std::move(on_stream)](WayFinder::Found found) {
+        on_stream(std::move(found.stream));
+      },
+      [on_failed = std::move(on_failed)](const std::vector<WayFailure>& failures) {
+        on_failed(to_string(failures));
+      });
+}
+
 // ---- The session ----
 
 void Agent::on_session(mux::Multiplex& session) {
@@ -234,6 +270,7 @@ void Agent::on_session(mux::Multiplex& session) {
 void Agent::on_ready(const control::Welcomed& welcomed) {
   last_problem_.clear();
   local_ = local_toward_server();
+  media_way_->set_alternative_port(welcomed.media.alternative_port);
   log_->info("agent ready", {{"agent", identity_->name},
                              {"mode", control::name(welcomed.mode)},
                              {"server", welcomed.server_software},
@@ -388,7 +425,7 @@ void Agent::on_certificate(const std::string& certificate, const std::string& wh
   if (!renewal_problem_.empty())
     return log_->error("certificate not renewed", {{"why", renewal_problem_}});
   // The connection that exists goes on; the next one shows the new certificate.
-  (void)tls_->replace_identity(identity_->tls());
+  for (const auto& tls : {tls_, media_tls_}) (void)tls->replace_identity(identity_->tls());
   log_->info("certificate renewed", {{"agent", identity_->name}});
 }
 
@@ -425,6 +462,8 @@ boost::json::object Agent::status() const {
                                        {"confirmed", flows_confirmed_},
                                        {"not_confirmed", flows_unconfirmed_},
                                        {"carriage", media::name(carriage)},
+                                       {"way", media_way_->describe()},
+                                       {"stream_late", media_way_->streamed().late},
                                        {"encrypted", edge.seals()}};
     for (const std::string& problem : media_problems_)
       if (!problem.empty()) out["media_problem"] = problem;

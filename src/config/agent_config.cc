@@ -56,6 +56,11 @@ Schema describe(AgentConfig& config) {
 
   describe(schema, "media", "Media ports towards terminals, and media towards the server.",
            config.media);
+  schema.add(
+      "media.way", config.media.way,
+      "How tagged media goes to the server: \"udp\", \"stream\" (a TLS connection of its own, "
+      "beside the multiplex connection and by the same way), or \"auto\": by UDP, and over a "
+      "stream while UDP does not get through.");
   schema.add("media.trunk_port", config.media.trunk_port, 0, 65535,
              "The UDP port from which this agent's media goes to the server when it is tagged, so "
              "that a firewall's rule can name it; where the server has media.trunks = N, this and "

@@ -52,6 +52,7 @@ struct AgentConfig {
 
   struct Media : MediaPorts {
     std::uint16_t trunk_port = 0;
+    MediaWay way = MediaWay::Auto;
   } media;
   fastpath::Mode fast_path = fastpath::Mode::Off;
   TlsSection tls;  // towards terminals

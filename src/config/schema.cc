@@ -200,6 +200,8 @@ constexpr Word<edge::Transport> kTransports[] = {
     {"udp", edge::Transport::Udp}, {"tcp", edge::Transport::Tcp}, {"tls", edge::Transport::Tls}};
 constexpr Word<fastpath::Mode> kFastPaths[] = {
     {"off", fastpath::Mode::Off}, {"auto", fastpath::Mode::Auto}, {"ebpf", fastpath::Mode::Ebpf}};
+constexpr Word<MediaWay> kMediaWays[] = {
+    {"auto", MediaWay::Auto}, {"udp", MediaWay::Udp}, {"stream", MediaWay::Stream}};
 constexpr Word<media::Carriage> kCarriages[] = {{"tagged", media::Carriage::Tagged},
                                                 {"bound", media::Carriage::Bound}};
 constexpr Word<Mode> kModes[] = {{"server_master", Mode::ServerMaster},
@@ -420,6 +422,13 @@ void Schema::add(std::string path, fastpath::Mode& member, std::string comment) 
         return parse_word(kFastPaths, text, out);
       },
       [](fastpath::Mode mode) { return write_word(kFastPaths, mode); }, "a string"));
+}
+
+void Schema::add(std::string path, MediaWay& member, std::string comment) {
+  add(text_key(
+      std::move(path), member, std::move(comment),
+      [](const std::string& text, MediaWay& out) { return parse_word(kMediaWays, text, out); },
+      [](MediaWay way) { return write_word(kMediaWays, way); }, "a string"));
 }
 
 void Schema::add(std::string path, edge::Transport& member, std::string comment) {

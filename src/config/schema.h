@@ -65,6 +65,7 @@ class Schema {
   void add(std::string path, BitRate& member, std::string comment);
   void add(std::string path, Level& member, std::string comment);
   void add(std::string path, fastpath::Mode& member, std::string comment);
+  void add(std::string path, MediaWay& member, std::string comment);
   void add(std::string path, edge::Transport& member, std::string comment);
   void add(std::string path, media::Carriage& member, std::string comment);
   void add(std::string path, HostPort& member, std::uint16_t default_port, std::string comment);

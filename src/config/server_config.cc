@@ -178,6 +178,9 @@ Schema describe(ServerConfig& config) {
   schema.add("media.x", config.media.x, 1, 65535, "Port X, for RTP.");
   schema.add("media.y", config.media.y, 1, 65535,
              "Port Y, for RTCP; equal to x: one port for both.");
+  schema.add("media.alternative_port", config.media.alternative_port, 0, 65535,
+             "Another UDP port that takes tagged media, for agents in networks that let nothing "
+             "through to X, usually 443. 0: none.");
   schema.add("media.keepalive", config.media.keepalive, seconds{1}, std::chrono::minutes{5},
              "An agent that has sent nothing on a flow for so long sends a probe, which keeps the "
              "NAT's mapping.");
@@ -234,6 +237,9 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
   if (config.multiplex.listen.empty())
     where.report("multiplex.listen", "agents could not connect", problems);
   if (config.media.listen.empty()) where.report("media.listen", "media could not arrive", problems);
+  if (config.media.alternative_port == config.media.x ||
+      config.media.alternative_port == config.media.y)
+    where.report("media.alternative_port", "is X or Y itself", problems);
   for (const char* key : {"media.x", "media.y"}) {
     const std::uint16_t port = key == std::string_view{"media.x"} ? config.media.x : config.media.y;
     if (overlaps(config.media.outside.range, port))

@@ -51,7 +51,8 @@ struct ServerConfig {
   struct Media {
     std::vector<IpAddress> listen{IpAddress::any_v4(), IpAddress::any_v6()};
     std::uint16_t x = kPortX;
-    std::uint16_t y = kPortY;  // equal to x: one-port mode
+    std::uint16_t y = kPortY;            // equal to x: one-port mode
+    std::uint16_t alternative_port = 0;  // 0: none
     Duration keepalive = seconds{10};
     media::Carriage carriage = media::Carriage::Bound;
     std::vector<std::string> bound_agents;

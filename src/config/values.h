@@ -49,6 +49,9 @@ struct BitRate {
   friend auto operator<=>(const BitRate&, const BitRate&) = default;
 };
 
+// By which way an agent's tagged media goes to its server.
+enum class MediaWay : std::uint8_t { Auto, Udp, Stream };
+
 // Which side runs the protocol adapters. A session uses the first mode of the agent's list that the
 // server's list has too; none in common is a refusal.
 enum class Mode : std::uint8_t { ServerMaster, AgentMaster };

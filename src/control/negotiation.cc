@@ -108,6 +108,7 @@ std::pair<wire::Envelope, std::optional<Mode>> answer_hello(const wire::Hello& h
   welcome.set_first_accepted_id(side.first_accepted_id);
   encode_all(side.media.rtp, *welcome.mutable_media()->mutable_rtp());
   encode_all(side.media.rtcp, *welcome.mutable_media()->mutable_rtcp());
+  welcome.mutable_media()->set_alternative_port(side.media.alternative_port);
   welcome.set_wall_clock_ms(wall_ms(wall_now));
   welcome.set_agent_name(side.agent_name);
   if (const auto aead = common_aead(hello)) welcome.set_aead(static_cast<wire::Aead>(*aead));
@@ -130,16 +131,18 @@ Result<Welcomed> read_welcome(const wire::Welcome& welcome, const std::vector<Mo
     return fail(Errc::BadValue, "the server chose an AEAD that was not offered");
   auto rtp = decode_all(welcome.media().rtp(), kMaxMediaAddresses);
   auto rtcp = decode_all(welcome.media().rtcp(), kMaxMediaAddresses);
-  if (!rtp || !rtcp || rtp->empty() || rtp->size() != rtcp->size())
+  const std::uint32_t alternative = welcome.media().alternative_port();
+  if (!rtp || !rtcp || rtp->empty() || rtp->size() != rtcp->size() || alternative > 65535)
     return fail(Errc::BadValue, "the server's media addresses");
-  return Welcomed{.mode = *mode,
-                  .first_accepted_id = welcome.first_accepted_id(),
-                  .media = {std::move(*rtp), std::move(*rtcp)},
-                  .agent_name = welcome.agent_name(),
-                  .server_software = welcome.software(),
-                  .clock_offset = milliseconds{static_cast<std::int64_t>(welcome.wall_clock_ms()) -
-                                               static_cast<std::int64_t>(wall_ms(wall_now))},
-                  .aead = aead};
+  return Welcomed{
+      .mode = *mode,
+      .first_accepted_id = welcome.first_accepted_id(),
+      .media = {std::move(*rtp), std::move(*rtcp), static_cast<std::uint16_t>(alternative)},
+      .agent_name = welcome.agent_name(),
+      .server_software = welcome.software(),
+      .clock_offset = milliseconds{static_cast<std::int64_t>(welcome.wall_clock_ms()) -
+                                   static_cast<std::int64_t>(wall_ms(wall_now))},
+      .aead = aead};
 }
 
 }  // namespace sallyport::control

@@ -31,6 +31,7 @@ Result<Mode> parse_mode(std::string_view text);
 struct MediaAddresses {
   std::vector<TransportAddress> rtp;   // X
   std::vector<TransportAddress> rtcp;  // Y; equal to X in one-port mode
+  std::uint16_t alternative_port = 0;  // takes what X takes, where X does not get through; 0: none
   friend bool operator==(const MediaAddresses&, const MediaAddresses&) = default;
 };
 

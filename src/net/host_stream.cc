@@ -510,6 +510,9 @@ std::unique_ptr<Stream> adopt(StreamSettings& settings, Fd socket, const Transpo
 
 void set_tcp_options(const StreamSettings& settings, const Fd& socket, const IpAddress& address) {
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+  // What is not sent yet waits here rather than in the kernel: what is urgent can still go ahead of
+  // it, and what comes too late be dropped.
+  set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 16384);
   const auto timeout = std::chrono::milliseconds{settings.user_timeout};
   set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));
   // A terminal that vanishes while its connection is idle is noticed, and a NAT in between keeps

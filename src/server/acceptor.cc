@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "edge/media_stream.h"
+
 namespace sallyport::server {
 
 struct Acceptor::Greeting {
@@ -50,6 +52,7 @@ Result<std::unique_ptr<Acceptor>> Acceptor::open(net::Network& network, Random& 
 void Acceptor::on_stream(std::unique_ptr<net::Stream> stream) {
   ++counts_.accepted;
   if (stream->alpn() == kJoinAlpn) return observer_.on_join(std::move(stream));
+  if (stream->alpn() == edge::kMediaAlpn) return on_media_stream(std::move(stream));
   if (stream->alpn() != mux::kAlpn) return;
   if (greetings_.size() >= settings_.max_greeting) {
     ++counts_.unspoken;
@@ -69,6 +72,20 @@ void Acceptor::on_stream(std::unique_ptr<net::Stream> stream) {
   handler.on_half_closed = [this, &greeting] { drop(greeting); };
   handler.on_closed = [this, &greeting](const Error& /*why*/) { drop(greeting); };
   greeting.stream->set_handler(std::move(handler));
+}
+
+// Nothing is said before the media itself: whoever is refused finds the connection closed.
+void Acceptor::on_media_stream(std::unique_ptr<net::Stream> stream) {
+  const Buffer certificate = stream->peer_certificate();
+  const Verdict verdict = certificate.empty() || stopping_ || !within_rate()
+                              ? Verdict{mux::Refusal{}}
+                              : observer_.judge(certificate, network_.wall_now());
+  const Peer* peer = std::get_if<Peer>(&verdict);
+  if (peer == nullptr || !sessions_.contains(peer->agent)) {
+    ++counts_.refused;
+    return;
+  }
+  observer_.on_media_stream(*peer, std::move(stream));
 }
 
 void Acceptor::on_received(Greeting& greeting, Bytes octets) {

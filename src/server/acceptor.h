@@ -47,12 +47,14 @@ class Acceptor {
     // A session begins: set its observer. It lives until its on_gone(), or the Acceptor's end.
     virtual void on_session(const Peer& peer, mux::Multiplex& session) = 0;
     virtual void on_join(std::unique_ptr<net::Stream> stream) = 0;
+    // Of an agent that has a session: its media, where UDP does not pass (edge/media_stream.h).
+    virtual void on_media_stream(const Peer& peer, std::unique_ptr<net::Stream> stream) = 0;
     virtual void on_refused(const TransportAddress& remote, const mux::Refusal& refusal) = 0;
   };
 
   struct Settings {
     std::vector<TransportAddress> local;  // port Z: at least one, one for each family mostly
-    net::TlsOptions tls;  // ALPN sallyport/1 and sallyport-join/1, client certificate optional
+    net::TlsOptions tls;  // ALPN sallyport/1, -media/1 and -join/1, client certificate optional
     mux::Multiplex::Settings multiplex;
     std::size_t max_handshakes = 256;  // TLS handshakes under way; more wait in the kernel
     std::size_t max_greeting = 1024;   // connections whose hello has not come; the oldest goes
@@ -113,6 +115,7 @@ class Acceptor {
 
   Acceptor(net::Network& network, Random& random, Settings settings, Observer& observer);
   void on_stream(std::unique_ptr<net::Stream> stream);
+  void on_media_stream(std::unique_ptr<net::Stream> stream);
   void on_received(Greeting& greeting, Bytes octets);
   void on_hello(Greeting& greeting, const mux::Hello& hello);
   void resume(Greeting& greeting, const mux::Hello& hello, const Peer& peer,

@@ -48,6 +48,31 @@ TEST_F(AcceptorTest, ASessionOutlivesConnectionsThatAreCutAgainAndAgain) {
   EXPECT_EQ(acceptor->counts().resumed, 5U);
 }
 
+TEST_F(AcceptorTest, MediaStreamsAreOfAgentsThatHaveASession) {
+  bool media_closed = false;
+  const auto dial = [&](const net::TlsOptions& tls) {
+    media_closed = false;
+    net::Stream::Handler handler;
+    handler.on_received = [](Bytes) {};
+    handler.on_half_closed = [&] { media_closed = true; };
+    handler.on_closed = [&](const Error&) { media_closed = true; };
+    return network.connect(acceptor->local(), {.local = {}, .tls = tls}, std::move(handler));
+  };
+  auto early = dial(client_tls(edge::kMediaAlpn));
+  ASSERT_TRUE(run([&] { return media_closed; })) << "before its session";
+  connect();
+  auto nobodys = dial(client_tls(edge::kMediaAlpn, false));
+  ASSERT_TRUE(run([&] { return media_closed; })) << "without a certificate";
+  EXPECT_EQ(server.media_stream, nullptr);
+  const auto its = dial(client_tls(edge::kMediaAlpn));
+  ASSERT_TRUE(run([&] { return server.media_stream != nullptr; }));
+  EXPECT_EQ(server.media_of, "branch-7");
+  server.verdict = mux::Refusal{.code = mux::RefusalCode::RevokedAgent};
+  const auto revoked = dial(client_tls(edge::kMediaAlpn));
+  EXPECT_TRUE(run([&] { return media_closed; }));
+  EXPECT_EQ(acceptor->counts().refused, 3U);
+}
+
 TEST_F(AcceptorTest, CyclesMakeBeforeBreak) {
   connect();
   dialler->cycle();

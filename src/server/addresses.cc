@@ -47,11 +47,14 @@ Addresses find_addresses(const config::ServerConfig& config, net::Network& netwo
     if (!ip.is_unspecified()) add_shown(ip);
     out.media_sockets.push_back({ip, config.media.x});
     if (!config.media.one_port()) out.media_sockets.push_back({ip, config.media.y});
+    if (config.media.alternative_port != 0)
+      out.media_sockets.push_back({ip, config.media.alternative_port});
   }
   for (const IpAddress& ip : out.advertised) {
     out.media.rtp.push_back({ip, config.media.x});
     out.media.rtcp.push_back({ip, config.media.y});
   }
+  out.media.alternative_port = config.media.alternative_port;
   out.dial = config::multiplex_addresses(config, out.advertised);
   return out;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/dialler.h"
+#include "edge/media_stream.h"
 #include "mux/test_pair.h"
 #include "net/host_network.h"
 #include "net/testing.h"
@@ -87,6 +88,10 @@ struct TestServer : Acceptor::Observer {
     sessions.push_back(&session);
   }
   void on_join(std::unique_ptr<net::Stream> stream) override { joined = std::move(stream); }
+  void on_media_stream(const Acceptor::Peer& peer, std::unique_ptr<net::Stream> stream) override {
+    media_of = peer.name;
+    media_stream = std::move(stream);
+  }
   void on_refused(const TransportAddress& /*remote*/, const mux::Refusal& refusal) override {
     refused.push_back(refusal.code);
   }
@@ -96,7 +101,8 @@ struct TestServer : Acceptor::Observer {
   std::vector<Acceptor::Peer> peers;
   std::vector<mux::Multiplex*> sessions;
   std::vector<std::unique_ptr<mux::TestObserver>> observers;
-  std::unique_ptr<net::Stream> joined;
+  std::unique_ptr<net::Stream> joined, media_stream;
+  std::string media_of;
   std::vector<mux::RefusalCode> refused;
 };
 
@@ -125,9 +131,10 @@ class ConnectedTest : public testing::Test {
  protected:
   ConnectedTest() {
     settings.local = {net::kAnyPort};
-    net::TlsServerConfig config{.identity = net::TlsIdentity::of(server_cert, server_key),
-                                .alpn = {std::string{mux::kAlpn}, std::string{kJoinAlpn}},
-                                .client_certificate = net::ClientCertificate::Optional};
+    net::TlsServerConfig config{
+        .identity = net::TlsIdentity::of(server_cert, server_key),
+        .alpn = {std::string{mux::kAlpn}, std::string{edge::kMediaAlpn}, std::string{kJoinAlpn}},
+        .client_certificate = net::ClientCertificate::Optional};
     settings.tls.context = net::TlsContext::server(config).value();
     open();
     relay = std::make_unique<TestRelay>(network, acceptor->local());

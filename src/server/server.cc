@@ -28,6 +28,7 @@
 #include "server/call_report.h"
 #include "server/enrolment.h"
 #include "server/join_service.h"
+#include "server/media_streams.h"
 #include "server/sip_service.h"
 
 namespace sallyport::server {
@@ -63,6 +64,9 @@ class Server final : public Acceptor::Observer {
   Acceptor::Verdict judge(Bytes certificate, WallTime now) override;
   void on_session(const Acceptor::Peer& peer, mux::Multiplex& session) override;
   void on_join(std::unique_ptr<net::Stream> stream) override { join_->serve(std::move(stream)); }
+  void on_media_stream(const Acceptor::Peer& peer, std::unique_ptr<net::Stream> stream) override {
+    media_streams_->add(peer.agent, peer.name, std::move(stream));
+  }
   void on_refused(const TransportAddress& remote, const mux::Refusal& refusal) override;
 
   std::string open_state();
@@ -101,6 +105,7 @@ class Server final : public Acceptor::Observer {
   std::map<AgentId, std::unique_ptr<AgentSession>> sessions_;
   std::map<std::string, media::Carriage> carriages_;  // of agents, by name: chosen by command
   std::unique_ptr<JoinService> join_;
+  std::unique_ptr<MediaStreams> media_streams_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<admin::AdminServer> admin_;
   std::unique_ptr<admin::ServiceManager> service_;
@@ -241,6 +246,7 @@ std::string Server::start_acceptor() {
       .on_attached = [this](AgentId agent) { learn_agent_address(agent); },
       .on_over =
           [this](AgentId agent) {
+            media_streams_->end(agent);
             // Not from inside its own handler; a new session of this agent may be there by then.
             auto ended = std::make_shared<std::unique_ptr<AgentSession>>(
                 std::move(sessions_.extract(agent).mapped()));
@@ -248,10 +254,13 @@ std::string Server::start_acceptor() {
           }});
   enrolment_->on_revoked(
       [this](AgentId agent) { acceptor_->end_session(agent, mux::CloseCode::Revoked); });
+  media_streams_ =
+      std::make_unique<MediaStreams>(network_, *log_, media_->server_addresses().front());
   join_ = std::make_unique<JoinService>(*enrolment_, network_, *log_, [this] { return site(); });
-  auto tls = net::TlsContext::server({.identity = authority_->identity(),
-                                      .alpn = {std::string{mux::kAlpn}, std::string{kJoinAlpn}},
-                                      .client_certificate = net::ClientCertificate::Optional});
+  auto tls = net::TlsContext::server(
+      {.identity = authority_->identity(),
+       .alpn = {std::string{mux::kAlpn}, std::string{edge::kMediaAlpn}, std::string{kJoinAlpn}},
+       .client_certificate = net::ClientCertificate::Optional});
   if (!tls) return "port Z: " + std::string{tls.error().what};
   Acceptor::Settings settings{.local = addresses_.multiplex,
                               .tls = {.context = std::move(*tls), .server_name = {}},
@@ -309,6 +318,7 @@ void Server::describe_session(AgentId agent, boost::json::object& out) const {
   if (it == sessions_.end()) return;
   const AgentSession& session = *it->second;
   out["software"] = session.software();
+  out["media_streams"] = media_streams_->of(agent);
   if (session.ready()) {
     out["carriage"] = media::name(session.carriage());
     out["media_encrypted"] = encrypts(session.carriage());
@@ -391,6 +401,9 @@ std::string Server::start_admin() {
                                          {"relayed_by_kernel", totals.relay.fast},
                                          {"offloaded", totals.offloaded},
                                          {"missed", totals.missed},
+                                         {"stream_in", media_streams_->counts().in},
+                                         {"stream_out", media_streams_->counts().out},
+                                         {"stream_late", media_streams_->counts().late},
                                          {"drops", std::move(drops)},
                                          {"carriage", media::name(config_.media.carriage)},
                                          {"encrypted", encrypts(config_.media.carriage)}};

@@ -1,0 +1,111 @@
+// The way of this agent's media to its server: by UDP, or, where that does not pass, over a stream
+// (edge/media_stream.h), and back by itself. Stands between the edge and the media plane, and sends
+// each trunk where its datagrams get through; everything else it hands on as it is. What is bound
+// to a socket of its own (the bound carriage) has no other way than UDP.
+//
+// UDP is asked for (UdpCheck) when a trunk is opened, when it is not confirmed, or when it falls
+// silent. While a trunk goes over a stream UDP is asked for every so often; a way back that turns
+// out to be none doubles that time. On the network's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/udp_check.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "config/values.h"
+#include "edge/media_stream.h"
+#include "media/plane.h"
+#include "net/network.h"
+
+namespace sallyport::agent {
+
+class MediaWay final : public media::Plane {
+ public:
+  using OnStream = std::function<void(std::unique_ptr<net::Stream>)>;  // TLS is done
+  using OnFailed = std::function<void(const std::string& why)>;
+  // Dials the server for a media stream; calls one of the two once, never from inside. What it
+  // returns is destroyed to end that.
+  using Dial = std::function<std::shared_ptr<void>(OnStream, OnFailed)>;
+
+  struct Settings {
+    config::MediaWay mode = config::MediaWay::Auto;
+    Duration patience = milliseconds{1500};  // until UDP counts as blocked
+    Duration ask_again = seconds{10};        // for UDP, while media goes over a stream
+    Duration longest_ask_again = std::chrono::minutes{5};
+    Duration dial_again = seconds{1};  // doubling
+    Duration longest_dial_again = seconds{30};
+    Duration linger = seconds{3};  // how long the way that was left is still listened to
+  };
+
+  // All outlive it.
+  MediaWay(net::Network& network, media::Plane& plane, Log& log, const Settings& settings,
+           Dial dial);
+  ~MediaWay() override;
+
+  // Where the server takes media beside X; 0: nowhere. For trunks that are opened from now on.
+  void set_alternative_port(std::uint16_t port) { alternative_port_ = port; }
+
+  // "udp", "udp 443", "stream"; of the worst trunk. Empty without any.
+  std::string describe() const;
+  edge::MediaStream::Counts streamed() const;
+
+  // ---- Plane ----
+  Result<media::OpenedPort> open_port(const media::PortSpec& spec, OnEvent on_event) override {
+    return plane_.open_port(spec, std::move(on_event));
+  }
+  Result<media::MediaId> open_flow(const media::FlowSpec& spec, OnEvent on_event) override {
+    return plane_.open_flow(spec, std::move(on_event));
+  }
+  Result<media::MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent on_event) override;
+  void install_keys(media::KeyRingId ring, const media::KeysOfConnection& keys) override {
+    plane_.install_keys(ring, keys);
+  }
+  void forget_keys(media::KeyRingId ring) override { plane_.forget_keys(ring); }
+  void set_remote(media::MediaId id, const media::RemoteSpec& remote) override;
+  void join(media::MediaId a, media::MediaId b) override { plane_.join(a, b); }
+  void leave(media::MediaId id) override { plane_.leave(id); }
+  void replace(media::MediaId old, media::MediaId by, media::ReplaceStep step) override {
+    plane_.replace(old, by, step);
+  }
+  void probe(media::MediaId id) override { plane_.probe(id); }
+  void close(media::MediaId id) override;
+  void count(media::MediaId id, OnCounts on_counts) override {
+    plane_.count(id, std::move(on_counts));
+  }
+
+ private:
+  struct Trunk;
+
+  Trunk* find(media::MediaId id);
+  void on_event(media::MediaId id, const media::Event& event);
+  void ask_for_udp(Trunk& trunk);
+  void on_asked(media::MediaId id, std::optional<TransportAddress> udp);
+  void use_udp(Trunk& trunk, const TransportAddress& server);
+  void use_stream(Trunk& trunk);
+  void on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream);
+  void on_no_stream(media::MediaId id, const std::string& why);
+  void end_stream(Trunk& trunk);
+  void wait_for_udp(Trunk& trunk);
+  void send_to(const Trunk& trunk, const TransportAddress& server);
+  template <typename T>
+  void bury(T dead);  // not from inside its own handler
+
+  net::Network& network_;
+  media::Plane& plane_;
+  Log& log_;
+  Settings settings_;
+  Dial dial_;
+  std::map<media::MediaId, std::unique_ptr<Trunk>> trunks_;
+  std::uint16_t alternative_port_ = 0;
+  bool udp_fails_ = false;  // as far as we know; the next trunk does not wait to find it out
+  edge::MediaStream::Counts ended_;
+};
+
+}  // namespace sallyport::agent

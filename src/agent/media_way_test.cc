@@ -1,0 +1,234 @@
+// UDP while it passes, a stream when it does not, and back.
+#include "agent/media_way.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "media/probe.h"
+#include "net/testing.h"
+
+namespace sallyport::agent {
+namespace {
+
+using namespace std::chrono_literals;
+using media::EventKind;
+using media::MediaId;
+using net::kAnyPort;
+
+// The agent's media thread: its trunk's socket, and where that is told to send.
+class FakePlane final : public media::Plane {
+ public:
+  explicit FakePlane(net::HostNetwork& network) {
+    socket = std::move(*network.open_datagrams(
+        kAnyPort, {}, [this](const TransportAddress&, const IpAddress&, Bytes datagram) {
+          heard.emplace_back(as_text(datagram));
+        }));
+  }
+  Result<media::OpenedPort> open_port(const media::PortSpec&, OnEvent) override {
+    return fail(Errc::Unsupported, "not here");
+  }
+  Result<MediaId> open_flow(const media::FlowSpec&, OnEvent) override {
+    return fail(Errc::Unsupported, "not here");
+  }
+  Result<MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent told) override {
+    server = spec.server;
+    on_event = std::move(told);
+    return MediaId{1};
+  }
+  void install_keys(media::KeyRingId, const media::KeysOfConnection&) override {}
+  void forget_keys(media::KeyRingId) override {}
+  void set_remote(MediaId, const media::RemoteSpec& remote) override {
+    server = remote.addresses.front();
+  }
+  void join(MediaId, MediaId) override {}
+  void leave(MediaId) override {}
+  void replace(MediaId, MediaId, media::ReplaceStep) override {}
+  void probe(MediaId) override {}
+  void close(MediaId) override {}
+  void count(MediaId, OnCounts) override {}
+
+  void say(std::string_view text) { socket->send({}, server, as_bytes(text)); }
+
+  std::unique_ptr<net::DatagramSocket> socket;
+  TransportAddress server;
+  OnEvent on_event;
+  std::vector<std::string> heard;
+};
+
+class MediaWayTest : public ::testing::Test {
+ protected:
+  MediaWayTest() : plane_(network_) {
+    x_ = open_x();
+    other_x_ = open_x();
+    listener_ = std::move(*network_.listen(kAnyPort, {}, [this](std::unique_ptr<net::Stream> made) {
+      auto opened = edge::MediaStream::open(network_, std::move(made),
+                                            {.local = kAnyPort.ip, .media = x_->local()},
+                                            [this](const Error&) { ++ended_; });
+      far_.push_back(std::move(*opened));
+    }));
+  }
+  // The server's X: answers questions while the firewall lets them through.
+  std::unique_ptr<net::DatagramSocket> open_x() {
+    auto socket = std::make_shared<net::DatagramSocket*>(nullptr);
+    auto made = std::move(*network_.open_datagrams(
+        kAnyPort, {},
+        [this, socket](const TransportAddress& source, const IpAddress&, Bytes datagram) {
+          if (datagram.size() > media::kProbePleaseSize) {
+            heard_.emplace_back(as_text(datagram));
+            from_ = source;
+          } else if (open_ == (*socket)->local().port) {
+            (*socket)->send({}, source, media::encode_probe_please());
+          }
+        }));
+    *socket = made.get();
+    return made;
+  }
+  void begin(config::MediaWay mode = config::MediaWay::Auto) {
+    MediaWay::Settings settings;
+    settings.mode = mode;
+    settings.patience = 150ms;
+    settings.ask_again = 100ms;
+    settings.linger = 300ms;
+    settings.dial_again = 20ms;
+    way_ = std::make_unique<MediaWay>(
+        network_, plane_, *log_, settings,
+        [this](const MediaWay::OnStream& on_stream, const MediaWay::OnFailed& on_failed) {
+          ++dialled_;
+          auto stream = std::make_shared<std::unique_ptr<net::Stream>>();
+          net::Stream::Handler handler;
+          handler.on_connected = [stream, on_stream] { on_stream(std::move(*stream)); };
+          handler.on_closed = [on_failed](const Error& why) { on_failed(std::string{why.what}); };
+          *stream = network_.connect(listener_->local(), {}, std::move(handler));
+          return std::shared_ptr<void>(stream);
+        });
+    way_->set_alternative_port(other_x_->local().port);
+    media::TrunkSpec spec;
+    spec.end = media::FlowEnd::Probing;
+    spec.server = x_->local();
+    ASSERT_TRUE(way_->open_trunk(
+        spec, [this](MediaId, const media::Event& event) { told_.push_back(event.kind); }));
+  }
+  void tell(EventKind kind) {
+    plane_.on_event(MediaId{1}, {.kind = kind, .component = 0, .source = {}});
+  }
+  void open_udp(const std::unique_ptr<net::DatagramSocket>& at) { open_ = at->local().port; }
+  void block_udp() { open_ = 0; }
+  bool run(const std::function<bool()>& until) { return net::run_until(network_, until); }
+  bool goes_by(std::string_view way) {
+    return run([&] { return way_->describe() == way; });
+  }
+  // What the media thread says comes out at X, and what X answers arrives.
+  void expect_both_ways() {
+    const std::size_t before = plane_.heard.size();
+    heard_.clear();
+    ASSERT_TRUE(run([&] {
+      plane_.say("to the server");
+      return !heard_.empty();
+    }));
+    EXPECT_EQ(heard_.back(), "to the server");
+    x_->send({}, from_, as_bytes(std::string_view{"to the agent"}));
+    ASSERT_TRUE(run([&] { return plane_.heard.size() > before; }));
+    EXPECT_EQ(plane_.heard.back(), "to the agent");
+  }
+
+  net::HostNetwork network_;
+  std::unique_ptr<Log> log_ = Log::silent();
+  FakePlane plane_;
+  std::uint16_t open_ = 0;
+  std::vector<std::string> heard_;
+  TransportAddress from_;
+  std::unique_ptr<net::DatagramSocket> x_, other_x_;
+  std::unique_ptr<net::Listener> listener_;
+  std::vector<std::unique_ptr<edge::MediaStream>> far_;
+  std::vector<EventKind> told_;
+  int dialled_ = 0;
+  int ended_ = 0;
+  std::unique_ptr<MediaWay> way_;
+};
+
+TEST_F(MediaWayTest, IsUdpWhereThatPasses) {
+  open_udp(x_);
+  begin();
+  tell(EventKind::FlowBound);
+  const TimePoint until = network_.now() + 400ms;
+  ASSERT_TRUE(run([&] { return network_.now() > until; }));
+  EXPECT_EQ(dialled_, 0);
+  EXPECT_EQ(way_->describe(), "udp");
+  EXPECT_EQ(plane_.server, x_->local());
+  EXPECT_EQ(told_, std::vector{EventKind::FlowBound}) << "the edge is told as before";
+}
+
+TEST_F(MediaWayTest, IsAStreamWhereUdpIsBlockedAndUdpAgainWhenThatPasses) {
+  begin();
+  ASSERT_TRUE(goes_by("stream"));
+  expect_both_ways();
+  EXPECT_EQ(dialled_, 1);
+  open_udp(x_);
+  ASSERT_TRUE(goes_by("udp"));
+  EXPECT_EQ(plane_.server, x_->local());
+  // What was still on its way arrives, and then the stream is given up.
+  EXPECT_EQ(ended_, 0);
+  ASSERT_TRUE(run([&] { return ended_ == 1; }));
+  EXPECT_GT(way_->streamed().out, 0U) << "not forgotten with it";
+}
+
+TEST_F(MediaWayTest, ChangesDuringACallThatFallsSilent) {
+  open_udp(x_);
+  begin();
+  tell(EventKind::FlowBound);
+  ASSERT_TRUE(goes_by("udp"));
+  block_udp();
+  tell(EventKind::Silent);
+  ASSERT_TRUE(goes_by("stream"));
+  expect_both_ways();
+}
+
+TEST_F(MediaWayTest, StaysWhenAPartyIsOnlyMuted) {
+  open_udp(x_);
+  begin();
+  tell(EventKind::FlowBound);
+  tell(EventKind::Silent);
+  const TimePoint until = network_.now() + 400ms;
+  ASSERT_TRUE(run([&] { return network_.now() > until; }));
+  EXPECT_EQ(way_->describe(), "udp");
+  EXPECT_EQ(dialled_, 0);
+}
+
+TEST_F(MediaWayTest, TakesAnotherPortWhereOnlyThatPasses) {
+  open_udp(other_x_);
+  begin();
+  ASSERT_TRUE(goes_by("udp " + std::to_string(other_x_->local().port)));
+  EXPECT_EQ(plane_.server, other_x_->local());
+  EXPECT_EQ(dialled_, 0);
+}
+
+TEST_F(MediaWayTest, DialsAgainWhenTheStreamBreaks) {
+  begin();
+  ASSERT_TRUE(goes_by("stream"));
+  far_.clear();
+  ASSERT_TRUE(run([&] { return dialled_ == 2 && far_.size() == 1; }));
+  ASSERT_TRUE(goes_by("stream"));
+  expect_both_ways();
+}
+
+TEST_F(MediaWayTest, IsAStreamAtOnceWhereThatIsAskedFor) {
+  open_udp(x_);
+  begin(config::MediaWay::Stream);
+  ASSERT_TRUE(goes_by("stream"));
+  expect_both_ways();
+  EXPECT_EQ(way_->describe(), "stream") << "whatever UDP does";
+}
+
+TEST_F(MediaWayTest, EndsWithItsTrunk) {
+  begin();
+  ASSERT_TRUE(goes_by("stream"));
+  way_->close(MediaId{1});
+  EXPECT_EQ(way_->describe(), "");
+  ASSERT_TRUE(run([&] { return ended_ == 1; }));
+}
+
+}  // namespace
+}  // namespace sallyport::agent

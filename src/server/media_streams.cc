@@ -1,0 +1,76 @@
+#include "server/media_streams.h"
+
+#include <utility>
+
+namespace sallyport::server {
+namespace {
+
+// An agent has one for each trunk; while one takes another's place, both.
+constexpr std::size_t kMostOfAgent = 4;
+
+TransportAddress on_this_host(TransportAddress x) {
+  if (x.ip.is_unspecified())
+    x.ip = x.ip.is_v4() ? IpAddress::v4({127, 0, 0, 1}) : *IpAddress::parse("::1");
+  return x;
+}
+
+}  // namespace
+
+MediaStreams::MediaStreams(net::Network& network, Log& log, TransportAddress x)
+    : network_(network), log_(log), x_(on_this_host(x)) {}
+
+void MediaStreams::add(AgentId agent, const std::string& name,
+                       std::unique_ptr<net::Stream> stream) {
+  Streams& streams = streams_[agent];
+  if (streams.size() == kMostOfAgent) {
+    bury(std::move(streams.front()));
+    streams.pop_front();
+  }
+  const auto place = streams.emplace(streams.end());
+  auto opened = edge::MediaStream::open(
+      network_, std::move(stream), {.local = x_.ip, .media = x_},
+      [this, agent, name, place](const Error& why) { remove(agent, place, name, why); });
+  if (!opened) {
+    log_.error("media stream not taken", {{"agent", name}, {"why", opened.error().what}});
+    streams.erase(place);
+    return;
+  }
+  *place = std::move(*opened);
+  log_.info("media over a stream", {{"agent", name}, {"remote", (*place)->remote().to_string()}});
+}
+
+void MediaStreams::remove(AgentId agent, Streams::iterator which, const std::string& name,
+                          const Error& why) {
+  log_.info("media stream ended",
+            {{"agent", name}, {"why", why.what}, {"late", (*which)->counts().late}});
+  bury(std::move(*which));
+  Streams& streams = streams_.at(agent);
+  streams.erase(which);
+  if (streams.empty()) streams_.erase(agent);
+}
+
+// Not from inside its own handler.
+void MediaStreams::bury(std::unique_ptr<edge::MediaStream> stream) {
+  ended_ += stream->counts();
+  network_.post([dead = std::shared_ptr<edge::MediaStream>(std::move(stream))] {});
+}
+
+void MediaStreams::end(AgentId agent) {
+  auto streams = streams_.extract(agent);
+  if (streams.empty()) return;
+  for (auto& stream : streams.mapped()) bury(std::move(stream));
+}
+
+std::size_t MediaStreams::of(AgentId agent) const {
+  const auto it = streams_.find(agent);
+  return it == streams_.end() ? 0 : it->second.size();
+}
+
+edge::MediaStream::Counts MediaStreams::counts() const {
+  edge::MediaStream::Counts sum = ended_;
+  for (const auto& [agent, streams] : streams_)
+    for (const auto& stream : streams) sum += stream->counts();
+  return sum;
+}
+
+}  // namespace sallyport::server
