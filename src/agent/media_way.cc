@@ -40,7 +40,7 @@ void MediaWay::bury(T dead) {
 void MediaWay::end_stream(Trunk& trunk) {
   if (!trunk.stream) return;
   ended_ += trunk.stream->counts();
-  bury(std::move(trunk.stream));
+  trunk.stream.reset();
 }
 
 MediaWay::Trunk* MediaWay::find(media::MediaId id) {
@@ -134,7 +134,7 @@ void MediaWay::on_asked(media::MediaId id, std::optional<TransportAddress> udp) 
 }
 
 void MediaWay::use_udp(Trunk& trunk, const TransportAddress& server) {
-  bury(std::exchange(trunk.dial, nullptr));
+  trunk.dial.reset();  // at once: a stream that comes now is not wanted any more
   trunk.dial_timer->stop();
   trunk.wants_stream = false;
   const bool streamed = std::exchange(trunk.streaming, false);
@@ -164,7 +164,7 @@ void MediaWay::on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream)
   bury(std::exchange(trunk->dial, nullptr));
   auto opened = edge::MediaStream::open(
       network_, std::move(stream), {.local = loopback_beside(trunk->x.ip), .media = {}},
-      [this, id](const Error& why) { on_no_stream(id, std::string{why.what}); });
+      [this, id](const Error& why) { on_stream_ended(id, std::string{why.what}); });
   if (!opened) return on_no_stream(id, std::string{opened.error().what});
   end_stream(*trunk);
   trunk->stream = std::move(*opened);
@@ -175,19 +175,27 @@ void MediaWay::on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream)
   send_to(*trunk, trunk->stream->local());
 }
 
-// It was not to be had, or has ended.
 void MediaWay::on_no_stream(media::MediaId id, const std::string& why) {
   Trunk* const trunk = find(id);
   if (trunk == nullptr) return;
   bury(std::exchange(trunk->dial, nullptr));
+  dial_later(*trunk, why);
+}
+
+void MediaWay::on_stream_ended(media::MediaId id, const std::string& why) {
+  Trunk* const trunk = find(id);
+  if (trunk == nullptr) return;
   end_stream(*trunk);
-  if (!trunk->wants_stream) return;
-  trunk->streaming = false;
+  // One that was left already ends: what took its place stands.
+  if (std::exchange(trunk->streaming, false)) dial_later(*trunk, why);
+}
+
+void MediaWay::dial_later(Trunk& trunk, const std::string& why) {
   log_.warning("no stream for media", {{"why", why}});
-  trunk->dial_timer->start(network_.now() + trunk->dial_again, [this, id] {
+  trunk.dial_timer->start(network_.now() + trunk.dial_again, [this, id = trunk.id] {
     if (Trunk* const it = find(id); it != nullptr && it->wants_stream) use_stream(*it);
   });
-  trunk->dial_again = std::min(2 * trunk->dial_again, settings_.longest_dial_again);
+  trunk.dial_again = std::min(2 * trunk.dial_again, settings_.longest_dial_again);
 }
 
 void MediaWay::wait_for_udp(Trunk& trunk) {

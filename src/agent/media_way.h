@@ -91,6 +91,8 @@ class MediaWay final : public media::Plane {
   void use_stream(Trunk& trunk);
   void on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream);
   void on_no_stream(media::MediaId id, const std::string& why);
+  void on_stream_ended(media::MediaId id, const std::string& why);
+  void dial_later(Trunk& trunk, const std::string& why);
   void end_stream(Trunk& trunk);
   void wait_for_udp(Trunk& trunk);
   void send_to(const Trunk& trunk, const TransportAddress& server);

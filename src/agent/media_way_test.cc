@@ -95,14 +95,16 @@ class MediaWayTest : public ::testing::Test {
     settings.dial_again = 20ms;
     way_ = std::make_unique<MediaWay>(
         network_, plane_, *log_, settings,
-        [this](const MediaWay::OnStream& on_stream, const MediaWay::OnFailed& on_failed) {
+        [this](const MediaWay::OnStream& on_stream,
+               const MediaWay::OnFailed& on_failed) -> std::shared_ptr<void> {
           ++dialled_;
+          if (hold_) return std::make_shared<int>();
           auto stream = std::make_shared<std::unique_ptr<net::Stream>>();
           net::Stream::Handler handler;
           handler.on_connected = [stream, on_stream] { on_stream(std::move(*stream)); };
           handler.on_closed = [on_failed](const Error& why) { on_failed(std::string{why.what}); };
           *stream = network_.connect(listener_->local(), {}, std::move(handler));
-          return std::shared_ptr<void>(stream);
+          return stream;
         });
     way_->set_alternative_port(other_x_->local().port);
     media::TrunkSpec spec;
@@ -144,6 +146,7 @@ class MediaWayTest : public ::testing::Test {
   std::unique_ptr<net::Listener> listener_;
   std::vector<std::unique_ptr<edge::MediaStream>> far_;
   std::vector<EventKind> told_;
+  bool hold_ = false;  // dials lead to nothing
   int dialled_ = 0;
   int ended_ = 0;
   std::unique_ptr<MediaWay> way_;
@@ -212,6 +215,23 @@ TEST_F(MediaWayTest, DialsAgainWhenTheStreamBreaks) {
   ASSERT_TRUE(run([&] { return dialled_ == 2 && far_.size() == 1; }));
   ASSERT_TRUE(goes_by("stream"));
   expect_both_ways();
+}
+
+// It is listened to for a while; should it end then, what has taken its place stands.
+TEST_F(MediaWayTest, AStreamThatWasLeftMayEndWhileAnotherOneIsDialled) {
+  begin();
+  ASSERT_TRUE(goes_by("stream"));
+  open_udp(x_);
+  ASSERT_TRUE(goes_by("udp"));
+  block_udp();
+  hold_ = true;  // the second dial takes its time
+  tell(EventKind::Silent);
+  ASSERT_TRUE(run([&] { return dialled_ == 2; }));
+  ASSERT_EQ(ended_, 0);
+  far_.clear();
+  const TimePoint until = network_.now() + 100ms;
+  ASSERT_TRUE(run([&] { return network_.now() > until; }));
+  EXPECT_EQ(dialled_, 2) << "the dial that was under way goes on";
 }
 
 TEST_F(MediaWayTest, IsAStreamAtOnceWhereThatIsAskedFor) {

@@ -78,6 +78,7 @@ void MediaStream::on_received(Bytes octets) {
   if (!sound) close({Errc::BadValue, "what comes on the media stream is no datagram"});
 }
 
+// The last thing in each handler: the owner destroys it in here.
 void MediaStream::close(const Error& why) {
   waiting_.clear();
   if (const auto on_closed = std::exchange(on_closed_, {})) on_closed(why);

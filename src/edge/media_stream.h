@@ -50,7 +50,7 @@ class MediaStream {
   };
 
   // Owns the stream, whose TLS is done. `on_closed` is called once, when the connection has ended
-  // or the far end spoke something else; destroy it then, but not from inside. Errors as
+  // or the far end spoke something else; destroy it then, from inside too. Errors as
   // Network::open_datagrams.
   static Result<std::unique_ptr<MediaStream>> open(net::Network& network,
                                                    std::unique_ptr<net::Stream> stream,

@@ -116,6 +116,18 @@ TEST_F(MediaStreamTest, EndsWhenTheFarEndSaysSomethingElse) {
   EXPECT_EQ(closed_->code, Errc::BadValue);
 }
 
+TEST_F(MediaStreamTest, MayBeDestroyedWhenItTellsThatItHasEnded) {
+  std::unique_ptr<MediaStream> outside;
+  bool told = false;
+  outside = std::move(*MediaStream::open(
+      network_, std::move(accepted_), {.local = kAnyPort.ip, .media = kAnyPort}, [&](const Error&) {
+        outside.reset();
+        told = true;
+      }));
+  dialled_->send(as_bytes(std::string_view{"GET / HTTP/1.1\r\n\r\n"}));
+  ASSERT_TRUE(run([&] { return told; }));
+}
+
 TEST_F(MediaStreamTest, EndsWithItsConnection) {
   const auto outside = open(std::move(accepted_), kAnyPort);
   dialled_.reset();

@@ -2,11 +2,13 @@
 
 #include <utility>
 
+#include "media/media.h"
+
 namespace sallyport::server {
 namespace {
 
 // An agent has one for each trunk; while one takes another's place, both.
-constexpr std::size_t kMostOfAgent = 4;
+constexpr std::size_t kMostOfAgent = 2 * std::size_t{media::kMostTrunks};
 
 TransportAddress on_this_host(TransportAddress x) {
   if (x.ip.is_unspecified())
@@ -23,7 +25,7 @@ void MediaStreams::add(AgentId agent, const std::string& name,
                        std::unique_ptr<net::Stream> stream) {
   Streams& streams = streams_[agent];
   if (streams.size() == kMostOfAgent) {
-    bury(std::move(streams.front()));
+    ended_ += streams.front()->counts();
     streams.pop_front();
   }
   const auto place = streams.emplace(streams.end());
@@ -43,22 +45,16 @@ void MediaStreams::remove(AgentId agent, Streams::iterator which, const std::str
                           const Error& why) {
   log_.info("media stream ended",
             {{"agent", name}, {"why", why.what}, {"late", (*which)->counts().late}});
-  bury(std::move(*which));
+  ended_ += (*which)->counts();
   Streams& streams = streams_.at(agent);
   streams.erase(which);
   if (streams.empty()) streams_.erase(agent);
 }
 
-// Not from inside its own handler.
-void MediaStreams::bury(std::unique_ptr<edge::MediaStream> stream) {
-  ended_ += stream->counts();
-  network_.post([dead = std::shared_ptr<edge::MediaStream>(std::move(stream))] {});
-}
-
 void MediaStreams::end(AgentId agent) {
-  auto streams = streams_.extract(agent);
+  const auto streams = streams_.extract(agent);
   if (streams.empty()) return;
-  for (auto& stream : streams.mapped()) bury(std::move(stream));
+  for (const auto& stream : streams.mapped()) ended_ += stream->counts();
 }
 
 std::size_t MediaStreams::of(AgentId agent) const {

@@ -31,7 +31,6 @@ class MediaStreams {
  private:
   using Streams = std::list<std::unique_ptr<edge::MediaStream>>;
   void remove(AgentId agent, Streams::iterator which, const std::string& name, const Error& why);
-  void bury(std::unique_ptr<edge::MediaStream> stream);
 
   net::Network& network_;
   Log& log_;
