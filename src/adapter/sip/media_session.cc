@@ -28,13 +28,14 @@ media::Accept accept_from(const MediaParty& party, const IpAddress& signalled) {
   return media::Accept::SignalledAddress;
 }
 
-// What a stream of this kind may send and still be one: four times what was agreed, and then some,
-// since a terminal may change to another codec of the list, or send a picture at once.
+// What a stream of this kind may send and still be one: four times what was agreed, and far more
+// than any telephone, since a terminal may change to another codec of the list, or send a picture
+// at once.
 media::Rate most_of(const Description& offered, const Description& answered, std::size_t index) {
   const auto one = codec::sdp::traffic(offered, index);
   const auto other = codec::sdp::traffic(answered, index);
-  const std::uint64_t packets = 4 * std::max(one.packets, other.packets) + 200;
-  const std::uint64_t octets = 4 * std::max(one.bits, other.bits) / 8 + 50'000;
+  const std::uint64_t packets = 4 * std::max(one.packets, other.packets) + 1000;
+  const std::uint64_t octets = 4 * std::max(one.bits, other.bits) / 8 + 250'000;
   constexpr std::uint64_t kLargest = std::numeric_limits<std::uint32_t>::max();
   return {.packets = static_cast<std::uint32_t>(std::min(packets, kLargest)),
           .octets = static_cast<std::uint32_t>(std::min(octets, kLargest))};
