@@ -166,6 +166,21 @@ TEST_F(LastWords, EndWhatRangOverAConnectionThatIsGone) {
   EXPECT_EQ(notes.live(), 0U);
 }
 
+// A disk that returned something else than was written must not keep the server from starting.
+TEST_F(LastWords, AreNotSaidWhenTheyAreDamaged) {
+  std::uint64_t call = 0;
+  for (const char* message :
+       {"", "x", "INVITE", "INVITE sip:bob@10.2.2.2 SIP/2.0\r\n\r\n",
+        "INVITE sip:bob@10.2.2.2 SIP/2.0\r\nVia: rubbish\r\n\r\n",
+        "OPTIONS sip:bob@10.2.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.2.2.2;branch=z9hG4bK1\r\n\r\n",
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.2.2.2;branch=z9hG4bK1\r\n\r\n"})
+    for (const auto kind : {LastWord::Kind::Bye, LastWord::Kind::Refusal, LastWord::Kind::Cancel})
+      notes.on_leg(CallId{++call}, 0, {kind, {.place = p.bob.place, .remote = p.bob.at}, message});
+  kill_server();
+  p.world.pass(k64T1);
+  expect_nothing_left();
+}
+
 TEST_F(LastWords, CancelOnlyTheTelephonesThatStillRing) {
   Phone& desk = p.world.phone(kSiteB, "desk", "10.2.2.7:5060");
   Phone& mobile = p.world.phone(kSiteB, "mobile", "10.2.2.8:5060");

@@ -13,6 +13,14 @@ constexpr std::uint32_t kJournalCSeqAhead = 100000;
 constexpr int kCallerLeg = 0;
 constexpr int branch_leg(int branch) { return 1 + branch; }
 
+// It comes from a disk. A BYE is given its Via when it is sent.
+bool is_whole(LastWord::Kind kind, const wire::Message& message) {
+  if (!message.is_request()) return false;
+  return kind == LastWord::Kind::Bye
+             ? message.method() == wire::Method::Bye
+             : message.method() == wire::Method::Invite && message.validate();
+}
+
 }  // namespace
 
 // Nobody gives up by himself: a caller who has heard 100 waits for ever (RFC 3261 17.1.1.2).
@@ -48,14 +56,20 @@ void Relay::record(const Dialog& dialog) {
 }
 
 void Relay::say(const LastWord& word, Commands& out) {
-  if (word.kind == LastWord::Kind::Bye) {
-    stack_.transactions.request(word.to, word.message, {}, out);
+  const auto message = wire::Message::parse(word.message);
+  if (!message || !is_whole(word.kind, *message)) {
+    stack_.log.warning("a word of the journal is damaged", {{"agent", word.to.place.agent.value}});
     return;
   }
-  const auto invite = wire::Message::parse(word.message);
-  if (!invite) return;
-  if (word.kind == LastWord::Kind::Cancel) return cancel_left_over(word.to, *invite, out);
-  stack_.transactions.respond(stack_.transactions.adopt(*invite, word.to), 480, {}, out);
+  switch (word.kind) {
+    case LastWord::Kind::Bye:
+      stack_.transactions.request(word.to, word.message, {}, out);
+      return;
+    case LastWord::Kind::Cancel:
+      return cancel_left_over(word.to, *message, out);
+    case LastWord::Kind::Refusal:
+      stack_.transactions.respond(stack_.transactions.adopt(*message, word.to), 480, {}, out);
+  }
 }
 
 // The telephone may have been answered meanwhile: its 2xx is acknowledged, and told goodbye.
