@@ -68,10 +68,11 @@ std::size_t UdpRoom::receive(int socket, std::size_t most) {
   }
 }
 
-std::size_t UdpRoom::receive_trains(int socket) {
+std::size_t UdpRoom::receive_trains(int socket, std::size_t most) {
   if (!trains_)
-    trains_ = std::make_unique<std::array<std::array<std::uint8_t, kLongestTrain>, kTrains>>();
-  for (std::size_t i = 0; i < kTrains; ++i) {
+    trains_ = std::make_unique_for_overwrite<
+        std::array<std::array<std::uint8_t, kLongestTrain>, kTrains>>();
+  for (std::size_t i = 0; i < most; ++i) {
     in_octets_[i] = {(*trains_)[i].data(), kLongestTrain};
     msghdr& message = in_[i].msg_hdr;
     message = {};
@@ -82,7 +83,8 @@ std::size_t UdpRoom::receive_trains(int socket) {
     train_info_[i].receive_into(message);
   }
   for (;;) {
-    const int n = ::recvmmsg(socket, in_.data(), kTrains, MSG_DONTWAIT, nullptr);
+    const int n =
+        ::recvmmsg(socket, in_.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return 0;
     const auto received = static_cast<std::size_t>(n);

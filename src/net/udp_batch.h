@@ -54,8 +54,8 @@ struct UdpRoomOptions {
 
 class UdpRoom {
  public:
-  static constexpr std::size_t kBatch = 64;  // messages in one system call
-  static constexpr std::size_t kTrains = 4;  // of those that may have many datagrams
+  static constexpr std::size_t kBatch = 64;   // messages in one system call
+  static constexpr std::size_t kTrains = 16;  // of those that may have many datagrams
   static constexpr std::size_t kLongestTrain = 65535;
   static constexpr std::size_t kMostSegments = 64;  // UDP_MAX_SEGMENTS of older kernels
 
@@ -87,9 +87,9 @@ class UdpRoom {
   }
   // At most `most`; they lie at first_slot_ and on. Returns how many.
   std::size_t receive(int socket, std::size_t most);
-  // At most kTrains messages, each of one datagram or of many that the kernel has put together.
-  // They lie in trains_.
-  std::size_t receive_trains(int socket);
+  // At most `most` messages, and kTrains, each of one datagram or of many that the kernel has put
+  // together. They lie in trains_.
+  std::size_t receive_trains(int socket, std::size_t most);
   // The datagram at `offset` of that message, moved into a slot; empty: there is none. `next` is
   // the offset of the one behind it.
   MutableBytes take(std::size_t train, std::size_t offset, std::size_t& next);
@@ -161,10 +161,7 @@ class UdpBatch {
     const std::size_t n = room.receive(native(), ask_);
     for (std::size_t i = 0; i < n; ++i)
       if (!room.was_cut(i)) on_datagram(room.source(i), room.datagram(i));
-    if (n == ask_)
-      ask_ = std::min(ask_ * 2, UdpRoom::kBatch);
-    else if (n < ask_ / 4)
-      ask_ /= 2;
+    ask_anew(n, UdpRoom::kBatch);
     return n;
   }
 
@@ -180,7 +177,7 @@ class UdpBatch {
 
   template <typename OnDatagram>
   std::size_t receive_trains(UdpRoom& room, OnDatagram& on_datagram) {
-    const std::size_t trains = room.receive_trains(native());
+    const std::size_t trains = room.receive_trains(native(), ask_);
     std::size_t n = 0;
     for (std::size_t i = 0; i < trains; ++i) {
       const TransportAddress from = room.source(i);
@@ -191,13 +188,21 @@ class UdpBatch {
         on_datagram(from, datagram);
       }
     }
+    ask_anew(trains, UdpRoom::kTrains);
     return n;
+  }
+
+  void ask_anew(std::size_t came, std::size_t most) {
+    if (came == ask_)
+      ask_ = std::min(ask_ * 2, most);
+    else if (came < ask_ / 4)
+      ask_ /= 2;
   }
 
   Fd socket_;
   TransportAddress local_;
   std::uint8_t dscp_;     // the socket's own; a datagram with another carries it in ancillary data
-  std::size_t ask_ = 4;   // datagrams, at the next receive()
+  std::size_t ask_ = 4;   // messages, at the next receive()
   bool trains_ = false;   // the kernel puts together what is received
   bool segments_ = true;  // it cuts what is sent; false: it has refused to
   std::uint32_t first_ = UdpRoom::kNone;  // of what is queued
