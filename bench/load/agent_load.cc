@@ -3,9 +3,11 @@
 // of it in lines of JSON.
 //
 //   agent_load enrol --state-dir D --server HOST:PORT   identities, before the server starts
-//   agent_load idle       connects all; "ready"; then, whenever all were lost, "again"; ends with
-//   its input agent_load calls      sets up calls at a rate, each for a while, and hangs all of
-//   them up agent_load media      sets up calls, and measures RTP through them
+//   agent_load idle    connects all; "ready"; then, whenever all were lost, "again"; ends with its
+//                      input
+//   agent_load calls   sets up calls at a rate, each for a while, and hangs all of them up
+//   agent_load media   sets up calls, and measures RTP through them, from "measuring" on
+//   agent_load churn   so many calls at a time, which come and go, with RTP; then as idle
 #include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #include <stdexcept>
 
 #include "brain/sqlite_store.h"
+#include "load/churn.h"
 #include "load/report.h"
 #include "load/site.h"
 #include "server/authority.h"
@@ -117,8 +120,9 @@ class Load {
   explicit Load(const Options& options)
       : options_(options),
         calls_(options.calls),
-        generator_(options.port, 4 * options.calls, {side_at(options.first)}),
-        flows_(generator_, 2 * options.calls) {
+        generator_(options.port, Flows::streams(2 * options.calls, options.agents),
+                   {side_at(options.first)}),
+        flows_(generator_, 2 * options.calls, options.agents) {
     generator_.set_talking(2 * options.calls);
     generator_.set_besides([this](std::size_t stream, Bytes datagram) { on_udp(stream, datagram); },
                            [this] { turn(Duration::zero()); });
@@ -205,7 +209,11 @@ class Load {
   }
 
   void measure_media() {
-    for (const Call& call : calls_) pair(call);
+    for (const Call& call : calls_) {
+      std::size_t one = 0;
+      std::size_t other = 0;
+      pair(call, sites_, generator_, one, other);
+    }
     await("all flows confirmed", [this] {
       for (std::size_t i = 0; i < 2 * calls_.size(); ++i)
         if (!flows_.confirmed(i)) return false;
@@ -214,9 +222,40 @@ class Load {
     CpuMeter cpu{options_.pid};
     const milliseconds measured{options_.measured_ms};
     const Figures figures = generator_.run(
-        milliseconds{options_.warm_up_ms}, measured, [&] { cpu.begin(); }, [&] { cpu.end(); });
+        milliseconds{options_.warm_up_ms}, measured, [&] { begin(cpu); }, [&] { cpu.end(); });
     std::printf("{\"phase\":\"media\",%s}\n",
                 report("server", calls_.size(), figures, cpu.spent(), measured).c_str());
+    std::fflush(stdout);
+  }
+
+  void churn() {
+    Churn calls{generator_,    flows_, sites_, calls_, random_, milliseconds{options_.hold_ms},
+                network_.now()};
+    generator_.set_besides([this](std::size_t stream, Bytes datagram) { on_udp(stream, datagram); },
+                           [&] {
+                             turn(Duration::zero());
+                             calls.on_time(network_.now());
+                           });
+    CpuMeter cpu{options_.pid};
+    const milliseconds measured{options_.measured_ms};
+    const Figures figures = generator_.run(
+        milliseconds{options_.warm_up_ms}, measured, [&] { begin(cpu); }, [&] { cpu.end(); });
+    calls.wind_up();
+    await("all calls over, and closed what they had opened", [&] {
+      calls.on_time(network_.now());
+      return calls.over() && flows_.in_use() == 0 &&
+             std::all_of(sites_.begin(), sites_.end(),
+                         [](const auto& site) { return site->plane().open_beside_trunks() == 0; });
+    });
+    const Churn::Counts& counts = calls.counts();
+    std::printf(
+        "{\"phase\":\"churn\",\"begun\":%llu,\"answered\":%llu,\"refused\":%llu,\"ended\":%llu,"
+        "%s}\n",
+        static_cast<unsigned long long>(counts.begun),
+        static_cast<unsigned long long>(counts.answered),
+        static_cast<unsigned long long>(counts.refused),
+        static_cast<unsigned long long>(counts.ended),
+        report("server", calls_.size(), figures, cpu.spent(), measured).c_str());
     std::fflush(stdout);
   }
 
@@ -285,12 +324,10 @@ class Load {
     return times;
   }
 
-  void pair(const Call& call) {
-    const auto one = sites_[call.caller_site]->plane().flow_behind(call.caller_media);
-    const auto other = sites_[call.callee_site]->plane().flow_behind(call.callee_media);
-    if (!one || !other) throw std::runtime_error("a call without its media flows");
-    generator_.streams()[*one].peer = static_cast<std::uint32_t>(*other);
-    generator_.streams()[*other].peer = static_cast<std::uint32_t>(*one);
+  static void begin(CpuMeter& cpu) {
+    cpu.begin();
+    std::puts("{\"phase\":\"measuring\"}");
+    std::fflush(stdout);
   }
 
   const Options& options_;
@@ -312,14 +349,16 @@ void run(const Options& options) {
   Load load{options};
   load.connect();
   const bool calls = options.mode == "calls" || options.mode == "media";
-  if (calls || options.registered) load.register_phones();
+  const bool churn = options.mode == "churn";
+  if (calls || churn || options.registered) load.register_phones();
   if (options.registered) {
     std::puts("{\"phase\":\"registered\"}");
     std::fflush(stdout);
   }
-  if (options.mode == "idle") load.idle();
   if (calls) load.set_up_calls();
   if (options.mode == "media") load.measure_media();
+  if (churn) load.churn();
+  if (churn || options.mode == "idle") load.idle();
   load.stop();
 }
 
@@ -331,7 +370,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Many agents on one server"};
   app.add_option("mode", options.mode)
       ->required()
-      ->check(CLI::IsMember({"enrol", "idle", "calls", "media"}));
+      ->check(CLI::IsMember({"enrol", "idle", "calls", "media", "churn"}));
   app.add_option("--identities", options.identities, "folder of the agents' identities")
       ->required();
   app.add_option("--state-dir", options.state_dir, "enrol: of the server, which is not running");
@@ -339,9 +378,9 @@ int main(int argc, char** argv) {
   app.add_option("--agents", options.agents)->check(CLI::Range(1, 100000));
   app.add_option("--calls", options.calls)->check(CLI::Range(1, 20000));
   app.add_option("--rate", options.rate, "calls set up a second")->check(CLI::Range(0.1, 10000.0));
-  app.add_option("--hold", options.hold_ms, "calls: milliseconds from INVITE to BYE");
-  app.add_option("--warm-up", options.warm_up_ms, "media: milliseconds");
-  app.add_option("--measure", options.measured_ms, "media: milliseconds");
+  app.add_option("--hold", options.hold_ms, "calls, churn: milliseconds of a call");
+  app.add_option("--warm-up", options.warm_up_ms, "media, churn: milliseconds");
+  app.add_option("--measure", options.measured_ms, "media, churn: milliseconds");
   app.add_option("--patience", options.patience_s, "seconds that a phase may take");
   app.add_option("--port", options.port, "UDP, of the agents' media");
   app.add_option("--first", options.first, "address of the first flow; the others follow it");

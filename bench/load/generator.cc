@@ -156,7 +156,7 @@ void Generator::listen_for(std::chrono::milliseconds how_long, const Handle& han
     if (left <= 0) return;
     wait_readable(left);
     receive_all(
-        [&](std::size_t stream, Bytes datagram, std::int64_t) { handle(stream, datagram); });
+        [&](std::size_t stream, MutableBytes datagram, std::int64_t) { handle(stream, datagram); });
   }
 }
 
@@ -180,8 +180,8 @@ Figures Generator::run(std::chrono::milliseconds warm_up, std::chrono::milliseco
       std::chrono::nanoseconds{kInterval}.count() / static_cast<std::int64_t>(talking_);
   std::uint64_t missed_before = 0;
   bool sending = true;
-  const auto on_arrival = [&](std::size_t stream, Bytes datagram, std::int64_t arrived) {
-    count_received(stream, datagram, arrived, figures);
+  const auto on_arrival = [&](std::size_t stream, MutableBytes datagram, std::int64_t arrived) {
+    on_received(stream, datagram, arrived, figures);
   };
   // Even where this process was kept from running past the end, that end is told.
   for (std::int64_t now = began_; sending || now < over; now = real_time()) {
@@ -221,6 +221,7 @@ void Generator::send_due(std::int64_t now, Figures* figures) {
       std::chrono::nanoseconds{kInterval}.count() / static_cast<std::int64_t>(talking_);
   for (; began_ + static_cast<std::int64_t>(next_) * each <= now; ++next_) {
     const std::size_t stream = next_ % talking_;
+    if (streams_[stream].silent) continue;
     Leg& leg = leg_of(stream);
     leg.due.at(leg.filled) = began_ + static_cast<std::int64_t>(next_) * each;
     fill(leg, stream);
@@ -231,10 +232,7 @@ void Generator::send_due(std::int64_t now, Figures* figures) {
 
 void Generator::fill(Leg& leg, std::size_t stream) {
   Stream& from = streams_[stream];
-  std::uint8_t* const header = leg.out.at(leg.filled).data();
-  put(header, htons(from.channel));
-  put(header + 2, htons(kPacket));
-  std::uint8_t* const packet = header + kChannelHeader;
+  std::uint8_t* const packet = leg.out.at(leg.filled).data() + Wrapping::kBefore;
   const auto number = static_cast<std::uint32_t>(next_ / talking_);
   std::memset(packet, 0x55, kPacket);
   packet[0] = 0x80;
@@ -249,6 +247,19 @@ void Generator::fill(Leg& leg, std::size_t stream) {
   if (measuring_) ++from.sent;
 }
 
+// The datagram as it leaves, with its sending time in it.
+Bytes Generator::finish(Leg& leg, std::size_t place, std::int64_t now) {
+  const Stream& from = streams_[leg.stream.at(place)];
+  const MutableBytes packet = MutableBytes{leg.out.at(place)}.subspan(Wrapping::kBefore, kPacket);
+  put(&packet[kRtpHeader + 12], now);
+  if (from.wrapping != nullptr) return from.wrapping->wrap(leg.stream.at(place), packet);
+  if (from.channel == 0) return packet;
+  std::uint8_t* const header = packet.data() - kChannelHeader;
+  put(header, htons(from.channel));
+  put(header + 2, htons(kPacket));
+  return {header, kChannelHeader + kPacket};
+}
+
 void Generator::flush(Leg& leg, Figures* figures) {
   const std::size_t count = std::exchange(leg.filled, 0);
   if (count == 0) return;
@@ -259,16 +270,16 @@ void Generator::flush(Leg& leg, Figures* figures) {
   const std::int64_t now = real_time();
   for (std::size_t i = 0; i < count; ++i) {
     const Stream& from = streams_[leg.stream[i]];
-    put(&leg.out[i][kChannelHeader + kRtpHeader + 12], now);
-    octets[i] = {leg.out[i].data(), leg.out[i].size()};
-    if (from.channel == 0) octets[i] = {leg.out[i].data() + kChannelHeader, kPacket};
+    const Bytes datagram = finish(leg, i, now);
+    octets[i] = {const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
     to[i] = to_sockaddr(from.target);
     msghdr& message = messages[i].msg_hdr;
     message.msg_name = &to[i];
     message.msg_namelen = sizeof to[i];
     message.msg_iov = &octets[i];
     message.msg_iovlen = 1;
-    set_source(message, control[i], stream_address(leg.side, leg.stream[i]));
+    const std::size_t carrier = from.carrier == Stream::kItself ? leg.stream[i] : from.carrier;
+    set_source(message, control[i], stream_address(leg.side, carrier));
     if (figures != nullptr) figures->lateness.add(now - leg.due[i]);
   }
   std::size_t done = 0;
@@ -291,7 +302,7 @@ bool Generator::receive_all(const Arrival& handle) {
 }
 
 std::size_t Generator::receive(const Leg& leg, const Arrival& handle) {
-  static constexpr std::size_t kLongest = 512;
+  static constexpr std::size_t kLongest = 2048;
   std::array<std::array<std::uint8_t, kLongest>, kReceiveBatch> in;
   std::array<mmsghdr, kReceiveBatch> messages{};
   std::array<iovec, kReceiveBatch> octets{};
@@ -317,9 +328,19 @@ std::size_t Generator::receive(const Leg& leg, const Arrival& handle) {
         at = ntohl(get<in_pktinfo>(CMSG_DATA(one)).ipi_addr.s_addr) - leg.side.first;
       }
     }
-    if (at < streams_.size()) handle(at, Bytes{in[i]}.first(messages[i].msg_len), arrived);
+    if (at < streams_.size()) handle(at, MutableBytes{in[i]}.first(messages[i].msg_len), arrived);
   }
   return static_cast<std::size_t>(n);
+}
+
+void Generator::on_received(std::size_t stream, MutableBytes datagram, std::int64_t arrived,
+                            Figures& figures) {
+  Wrapping* const wrapping = streams_[stream].wrapping;
+  if (wrapping == nullptr) return count_received(stream, datagram, arrived, figures);
+  const bool packets = wrapping->unwrap(datagram, [&](std::size_t of, Bytes packet) {
+    count_received(of, packet, arrived, figures);
+  });
+  if (!packets && other_datagrams_) other_datagrams_(stream, datagram);
 }
 
 void Generator::count_received(std::size_t stream, Bytes datagram, std::int64_t arrived,

@@ -31,13 +31,37 @@ Side side_at(const std::string& first, const std::string& network_namespace = {}
 
 TransportAddress address_of(const Side& side, std::size_t stream, std::uint16_t port);
 
+// What several streams travel in together, over the address of one: an agent's trunk.
+class Wrapping {
+ public:
+  static constexpr std::size_t kBefore = 8;
+  static constexpr std::size_t kBehind = 16;
+  using Each = std::function<void(std::size_t stream, Bytes packet)>;
+
+  Wrapping() = default;
+  Wrapping(const Wrapping&) = delete;
+  Wrapping& operator=(const Wrapping&) = delete;
+  virtual ~Wrapping() = default;
+
+  // `packet` has so many writable octets before it and behind it. Empty: it cannot be sent.
+  virtual Bytes wrap(std::size_t stream, MutableBytes packet) = 0;
+  // False: it is something else than packets.
+  virtual bool unwrap(MutableBytes datagram, const Each& each) = 0;
+};
+
 struct Stream {
+  static constexpr std::uint32_t kItself = 0xffffffff;
   TransportAddress local;   // its address and the generator's port
   TransportAddress target;  // where its packets go
   std::uint32_t peer = 0;   // the stream at whose address they must arrive
   // TURN's ChannelData (RFC 8656 section 12.4): what it sends, and what comes to it, is framed as
   // data of this channel; 0: RTP as it is.
   std::uint16_t channel = 0;
+  // A trunk's: the stream that has its address, and how packets travel there. That one has the same
+  // wrapping.
+  std::uint32_t carrier = kItself;
+  Wrapping* wrapping = nullptr;
+  bool silent = false;     // sends nothing
   std::uint32_t sent = 0;  // within the measured time, as is what follows
   std::uint32_t received = 0;
 };
@@ -90,25 +114,29 @@ class Generator {
   static constexpr std::size_t kSendBatch = 16;
   static constexpr std::size_t kReceiveBatch = 64;
   static constexpr std::size_t kChannelHeader = 4;
+  static constexpr std::size_t kRoom = Wrapping::kBefore + kPacket + Wrapping::kBehind;
 
   // One side's socket, and what is about to leave through it.
   struct Leg {
     Side side;
     int socket = -1;
     std::size_t filled = 0;
-    std::array<std::array<std::uint8_t, kChannelHeader + kPacket>, kSendBatch> out{};
+    std::array<std::array<std::uint8_t, kRoom>, kSendBatch> out{};
     std::array<std::size_t, kSendBatch> stream{};
     std::array<std::int64_t, kSendBatch> due{};
   };
-  using Arrival = std::function<void(std::size_t, Bytes, std::int64_t)>;
+  using Arrival = std::function<void(std::size_t, MutableBytes, std::int64_t)>;
 
   Leg& leg_of(std::size_t stream) { return legs_[stream % legs_.size()]; }
   void send_due(std::int64_t now, Figures* figures);
   void flush(Leg& leg, Figures* figures);
   void fill(Leg& leg, std::size_t stream);
+  Bytes finish(Leg& leg, std::size_t place, std::int64_t now);
   bool receive_all(const Arrival& handle);
   std::size_t receive(const Leg& leg, const Arrival& handle);
   void wait_readable(std::int64_t nanoseconds) const;
+  void on_received(std::size_t stream, MutableBytes datagram, std::int64_t arrived,
+                   Figures& figures);
   void count_received(std::size_t stream, Bytes datagram, std::int64_t arrived, Figures& figures);
   std::uint64_t missed() const;
 

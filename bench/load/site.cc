@@ -1,5 +1,6 @@
 #include "load/site.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -87,9 +88,21 @@ Result<media::OpenedPort> SitePlane::open_port(const media::PortSpec& spec, OnEv
 
 Result<media::MediaId> SitePlane::open_flow(const media::FlowSpec& spec, OnEvent on_event) {
   const media::MediaId id{++next_id_};
-  const auto flow = flows_.open(id, spec, std::move(on_event));
+  std::optional<std::size_t> flow;
+  if (!spec.tagged())
+    flow = flows_.open(id, spec, std::move(on_event));
+  else if (const auto trunk = ends_.find(spec.trunk); trunk != ends_.end() && trunk->second.trunk)
+    flow = flows_.open_tagged(spec, *trunk->second.trunk);
   if (!flow) return fail(Errc::Exhausted, "more flows than this tool was told of");
   ends_[id].flow = flow;
+  return id;
+}
+
+Result<media::MediaId> SitePlane::open_trunk(const media::TrunkSpec& spec, OnEvent on_event) {
+  const media::MediaId id{++next_id_};
+  const auto trunk = flows_.open_trunk(id, spec, ring_, std::move(on_event));
+  if (!trunk) return fail(Errc::Unsupported, "no such trunk, or not so many");
+  ends_[id].trunk = trunk;
   return id;
 }
 
@@ -112,8 +125,10 @@ void SitePlane::leave(media::MediaId id) {
 }
 
 void SitePlane::probe(media::MediaId id) {
-  if (const auto it = ends_.find(id); it != ends_.end() && it->second.flow)
-    flows_.probe(*it->second.flow, clocks_.now());
+  const auto it = ends_.find(id);
+  if (it == ends_.end()) return;
+  if (it->second.flow) flows_.probe(*it->second.flow, clocks_.now());
+  if (it->second.trunk) flows_.probe_trunk(*it->second.trunk, clocks_.now());
 }
 
 void SitePlane::close(media::MediaId id) {
@@ -121,6 +136,7 @@ void SitePlane::close(media::MediaId id) {
   const auto it = ends_.find(id);
   if (it == ends_.end()) return;
   if (it->second.flow) flows_.close(*it->second.flow);
+  if (it->second.trunk) flows_.close_trunk(*it->second.trunk);
   ends_.erase(it);
 }
 
@@ -131,6 +147,11 @@ std::optional<std::size_t> SitePlane::flow_behind(std::uint16_t port) const {
     return joined == ends_.end() ? std::nullopt : joined->second.flow;
   }
   return std::nullopt;
+}
+
+std::size_t SitePlane::open_beside_trunks() const {
+  return static_cast<std::size_t>(
+      std::count_if(ends_.begin(), ends_.end(), [](const auto& one) { return !one.second.trunk; }));
 }
 
 // ---- Site ----

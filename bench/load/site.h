@@ -55,11 +55,10 @@ class SitePlane final : public media::Plane {
 
   Result<media::OpenedPort> open_port(const media::PortSpec& spec, OnEvent on_event) override;
   Result<media::MediaId> open_flow(const media::FlowSpec& spec, OnEvent on_event) override;
-  // The tool plays bound flows only; a server that offers a trunk is told so, and does without.
-  Result<media::MediaId> open_trunk(const media::TrunkSpec&, OnEvent) override {
-    return fail(Errc::Unsupported, "this tool has no trunks");
+  Result<media::MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent on_event) override;
+  void install_keys(media::KeyRingId, const media::KeysOfConnection& keys) override {
+    ring_.install(keys, clocks_.now());
   }
-  void install_keys(media::KeyRingId, const media::KeysOfConnection&) override {}
   void forget_keys(media::KeyRingId) override {}
   void replace(media::MediaId, media::MediaId, media::ReplaceStep) override {}
   void set_remote(media::MediaId, const media::RemoteSpec&) override {}
@@ -71,17 +70,19 @@ class SitePlane final : public media::Plane {
 
   // The flow that this port is joined to.
   std::optional<std::size_t> flow_behind(std::uint16_t port) const;
-  std::size_t open() const { return ends_.size(); }
+  std::size_t open_beside_trunks() const;
 
  private:
   struct End {
-    std::uint16_t port = 0;           // a port
-    std::optional<std::size_t> flow;  // a flow
+    std::uint16_t port = 0;            // a port
+    std::optional<std::size_t> flow;   // a flow
+    std::optional<std::size_t> trunk;  // a trunk
     media::MediaId joined;
   };
 
   Flows& flows_;
   const Clocks& clocks_;
+  media::KeyRing ring_;
   std::uint64_t next_id_ = 0;
   std::uint16_t next_port_ = 30000;
   std::unordered_map<media::MediaId, End> ends_;

@@ -17,7 +17,7 @@ CONFIG = """\
 state_dir = "{folder}/state"
 admin_socket = "{folder}/server.sock"
 [log]
-level = "error"
+level = "{log_level}"
 [address]
 advertised = ["{address}"]
 allow_private_advertised = true
@@ -25,6 +25,7 @@ allow_private_advertised = true
 listen = ["{address}:2776"]
 [media]
 listen = ["{address}"]
+carriage = "{carriage}"
 fast_path = "{fast_path}"
 [sip]
 listen = ["udp:{address}:5060"]
@@ -50,17 +51,17 @@ LOOPBACK = Place("127.0.0.1", "127.1.0.1", [], [])
 class Server:
     """The server's process, and the folder with its state and its agents' identities."""
 
-    def __init__(self, program, tool, agents, place=LOOPBACK, fast_path="off"):
-        self.program, self.tool, self.agents = program, tool, agents
-        self.place, self.fast_path = place, fast_path
+    def __init__(self, program, tool, agents, place=LOOPBACK, fast_path="off", carriage="bound", log_level="error"):
+        self.program, self.tool, self.agents, self.place = program, tool, agents, place
+        self.settings = {"fast_path": fast_path, "carriage": carriage, "log_level": log_level}
         self.folder = tempfile.mkdtemp(prefix="sallyport-bench-", dir="/dev/shm")
+        self.log = f"{self.folder}/log"
         self.process = None
 
     def __enter__(self):
         os.mkdir(f"{self.folder}/state")
         with open(f"{self.folder}/server.toml", "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(folder=self.folder, address=self.place.address,
-                                     fast_path=self.fast_path))
+            file.write(CONFIG.format(folder=self.folder, address=self.place.address, **self.settings))
         subprocess.run([self.tool, "enrol", "--identities", f"{self.folder}/ids", "--state-dir",
                         f"{self.folder}/state", "--server", f"{self.place.address}:2776", "--agents", str(self.agents)],
                        check=True)
@@ -72,12 +73,13 @@ class Server:
         shutil.rmtree(self.folder)
 
     def start(self):
-        self.process = subprocess.Popen(
-            [*self.place.here, self.program, "server", "--config", f"{self.folder}/server.toml"])
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [*self.place.here, self.program, "server", "--config", f"{self.folder}/server.toml"], stderr=log)
         end = time.monotonic() + 30
         while self.status() is None:
             if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("the server does not start")
+                raise RuntimeError(f"the server does not start: {self.log_lines()[-3:]}")
             time.sleep(0.02)
 
     def stop(self, how):
@@ -88,6 +90,13 @@ class Server:
         told = subprocess.run([self.program, "status", "--json", "--config", f"{self.folder}/server.toml"],
                               capture_output=True, text=True, check=False)
         return json.loads(told.stdout) if told.returncode == 0 else None
+
+    def log_lines(self):
+        with open(self.log, encoding="utf-8") as file:
+            return file.readlines()
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def memory_kb(self):
         """Resident memory of its own: pages of the program's file are not counted."""

@@ -398,6 +398,8 @@ std::string Server::start_admin() {
                                          {"trunks", totals.trunks},
                                          {"received", totals.relay.received},
                                          {"relayed", totals.relay.relayed},
+                                         {"handled", totals.relay.handled},
+                                         {"waiting", totals.relay.waiting},
                                          {"relayed_by_kernel", totals.relay.fast},
                                          {"offloaded", totals.offloaded},
                                          {"missed", totals.missed},
