@@ -15,15 +15,14 @@ IpAddress loopback_beside(const IpAddress& ip) {
 struct MediaWay::Trunk {
   media::MediaId id;
   TransportAddress x;
-  TransportAddress udp;  // where it goes, or went last, by UDP
-  bool heard = false;    // by UDP, and not silent since
-  bool streaming = false;
-  bool wants_stream = false;
-  std::unique_ptr<UdpCheck> check;
+  TransportAddress udp;       // where it goes by UDP, is tried to, or went last
+  bool wants_stream = false;  // UDP has failed, or is not wanted
+  bool streaming = false;     // it goes there, whatever is being tried
+  bool trying = false;        // UDP, while it is streaming
   std::shared_ptr<void> dial;
   std::unique_ptr<edge::MediaStream> stream;
-  std::unique_ptr<net::Timer> ask_timer, dial_timer, linger_timer;
-  Duration ask_again, dial_again;
+  std::unique_ptr<net::Timer> answer_timer, try_timer, dial_timer, linger_timer;
+  Duration try_again, dial_again;
 };
 
 MediaWay::MediaWay(net::Network& network, media::Plane& plane, Log& log, const Settings& settings,
@@ -35,12 +34,6 @@ MediaWay::~MediaWay() = default;
 template <typename T>
 void MediaWay::bury(T dead) {
   if (dead) network_.post([held = std::shared_ptr<void>(std::move(dead))] {});
-}
-
-void MediaWay::end_stream(Trunk& trunk) {
-  if (!trunk.stream) return;
-  ended_ += trunk.stream->counts();
-  trunk.stream.reset();
 }
 
 MediaWay::Trunk* MediaWay::find(media::MediaId id) {
@@ -63,14 +56,17 @@ Result<media::MediaId> MediaWay::open_trunk(const media::TrunkSpec& spec, OnEven
   Trunk& trunk = *made;
   trunk.id = *opened;
   trunk.x = trunk.udp = spec.server;
-  trunk.ask_timer = network_.make_timer();
+  trunk.answer_timer = network_.make_timer();
+  trunk.try_timer = network_.make_timer();
   trunk.dial_timer = network_.make_timer();
   trunk.linger_timer = network_.make_timer();
-  trunk.ask_again = settings_.ask_again;
+  trunk.try_again = settings_.try_again;
   trunk.dial_again = settings_.dial_again;
   trunks_[*opened] = std::move(made);
-  if (settings_.mode == config::MediaWay::Stream || udp_fails_) use_stream(trunk);
-  if (settings_.mode == config::MediaWay::Auto) ask_for_udp(trunk);
+  if (!may_change() || udp_fails_)
+    dial_stream(trunk);
+  else
+    await_answer(trunk, settings_.patience);
   return opened;
 }
 
@@ -78,7 +74,7 @@ void MediaWay::set_remote(media::MediaId id, const media::RemoteSpec& remote) {
   Trunk* const trunk = find(id);
   if (trunk == nullptr || remote.addresses.empty()) return plane_.set_remote(id, remote);
   trunk->x = remote.addresses.front();
-  if (trunk->streaming) return;
+  if (trunk->streaming) return;  // it is tried there in its turn
   trunk->udp = trunk->x;
   plane_.set_remote(id, remote);
 }
@@ -91,66 +87,95 @@ void MediaWay::close(media::MediaId id) {
   plane_.close(id);
 }
 
-// ---- Which way ----
+// ---- What its probes say ----
 
 void MediaWay::on_event(media::MediaId id, const media::Event& event) {
   Trunk* const trunk = find(id);
-  if (trunk == nullptr || trunk->streaming || settings_.mode != config::MediaWay::Auto) return;
+  if (trunk == nullptr || !may_change()) return;
+  const bool by_udp = !trunk->streaming || trunk->trying;
   switch (event.kind) {
     case media::EventKind::FlowBound:
-      trunk->heard = true;
-      if (trunk->wants_stream) use_udp(*trunk, trunk->udp);
+    case media::EventKind::Answered:
+      if (by_udp) on_answer(*trunk);
+      return;
+    case media::EventKind::Silent:  // or only muted
+      if (!trunk->streaming && !trunk->wants_stream) await_answer(*trunk, settings_.patience);
       return;
     case media::EventKind::Unconfirmed:
-    case media::EventKind::Silent:
-      trunk->heard = false;
-      return ask_for_udp(*trunk);
+      if (!trunk->streaming && !trunk->wants_stream) await_answer(*trunk, Duration{});
+      return;
     default:
       return;
   }
 }
 
-void MediaWay::ask_for_udp(Trunk& trunk) {
-  if (trunk.check) return;
-  std::vector<TransportAddress> servers{trunk.x};
-  if (alternative_port_ != 0) servers.push_back({.ip = trunk.x.ip, .port = alternative_port_});
-  trunk.check = std::make_unique<UdpCheck>(
-      network_, std::move(servers), settings_.patience,
-      [this, id = trunk.id](std::optional<TransportAddress> udp) { on_asked(id, udp); });
+void MediaWay::await_answer(Trunk& trunk, Duration patience) {
+  trunk.answer_timer->start(network_.now() + patience, [this, id = trunk.id] {
+    if (Trunk* const it = find(id)) on_no_answer(*it);
+  });
 }
 
-void MediaWay::on_asked(media::MediaId id, std::optional<TransportAddress> udp) {
-  Trunk* const trunk = find(id);
-  if (trunk == nullptr) return;
-  bury(std::move(trunk->check));
-  udp_fails_ = !udp && !trunk->heard;
-  if (udp) return use_udp(*trunk, *udp);
-  if (trunk->heard) return;  // it is only this question that got no answer
-  if (trunk->streaming || trunk->wants_stream) return wait_for_udp(*trunk);
-  log_.warning("UDP does not get through: media goes over a stream",
-               {{"server", trunk->x.to_string()}});
-  use_stream(*trunk);
-  wait_for_udp(*trunk);
-}
-
-void MediaWay::use_udp(Trunk& trunk, const TransportAddress& server) {
-  trunk.dial.reset();  // at once: a stream that comes now is not wanted any more
+// By UDP.
+void MediaWay::on_answer(Trunk& trunk) {
+  trunk.answer_timer->stop();
+  udp_fails_ = false;
+  if (!trunk.wants_stream) return;
+  trunk.wants_stream = trunk.trying = false;
+  trunk.try_timer->stop();
   trunk.dial_timer->stop();
-  trunk.wants_stream = false;
-  const bool streamed = std::exchange(trunk.streaming, false);
-  if (!streamed && trunk.udp == server) return;
-  trunk.udp = server;
-  log_.info("media goes by UDP", {{"server", server.to_string()}});
-  send_to(trunk, server);
-  // Should this turn out to be wrong, the next time is later.
-  if (streamed) trunk.ask_again = std::min(2 * trunk.ask_again, settings_.longest_ask_again);
-  // What is still on its way over the stream arrives; the server has moved by then.
+  trunk.dial.reset();  // at once: a stream that comes now is not wanted any more
+  log_.info("media goes by UDP", {{"server", trunk.udp.to_string()}});
+  if (!std::exchange(trunk.streaming, false)) return;
+  // Should it not last, the next time is later.
+  trunk.try_again = std::min(2 * trunk.try_again, settings_.longest_try_again);
+  // What is still on its way over the stream arrives.
   trunk.linger_timer->start(network_.now() + settings_.linger, [this, id = trunk.id] {
     if (Trunk* const it = find(id); it != nullptr && !it->streaming) end_stream(*it);
   });
 }
 
-void MediaWay::use_stream(Trunk& trunk) {
+void MediaWay::on_no_answer(Trunk& trunk) {
+  const bool first = trunk.udp == trunk.x;
+  if (first && alternative_port_ != 0) return try_udp(trunk, alternative(trunk));
+  if (std::exchange(trunk.trying, false)) {
+    send_to(trunk, trunk.stream->local());
+    return try_udp_later(trunk);
+  }
+  udp_fails_ = true;
+  log_.warning("UDP does not get through: media goes over a stream",
+               {{"server", trunk.x.to_string()}});
+  dial_stream(trunk);
+}
+
+TransportAddress MediaWay::alternative(const Trunk& trunk) const {
+  return {.ip = trunk.x.ip, .port = alternative_port_};
+}
+
+void MediaWay::send_to(const Trunk& trunk, const TransportAddress& server) {
+  media::RemoteSpec remote;
+  remote.addresses = {server};
+  plane_.set_remote(trunk.id, remote);
+}
+
+void MediaWay::try_udp(Trunk& trunk, const TransportAddress& server) {
+  trunk.udp = server;
+  send_to(trunk, server);
+  await_answer(trunk, settings_.patience);
+}
+
+void MediaWay::try_udp_later(Trunk& trunk) {
+  if (!may_change()) return;
+  trunk.try_timer->start(network_.now() + trunk.try_again, [this, id = trunk.id] {
+    Trunk* const it = find(id);
+    if (it == nullptr || !it->streaming) return;
+    it->trying = true;
+    try_udp(*it, it->x);
+  });
+}
+
+// ---- Streams ----
+
+void MediaWay::dial_stream(Trunk& trunk) {
   trunk.wants_stream = true;
   if (trunk.dial) return;
   trunk.dial = dial_([this, id = trunk.id](
@@ -173,6 +198,7 @@ void MediaWay::on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream)
   trunk->dial_again = settings_.dial_again;
   log_.info("media goes over a stream", {{"server", trunk->stream->remote().to_string()}});
   send_to(*trunk, trunk->stream->local());
+  try_udp_later(*trunk);
 }
 
 void MediaWay::on_no_stream(media::MediaId id, const std::string& why) {
@@ -187,28 +213,25 @@ void MediaWay::on_stream_ended(media::MediaId id, const std::string& why) {
   if (trunk == nullptr) return;
   end_stream(*trunk);
   // One that was left already ends: what took its place stands.
-  if (std::exchange(trunk->streaming, false)) dial_later(*trunk, why);
+  if (!std::exchange(trunk->streaming, false)) return;
+  trunk->trying = false;
+  trunk->answer_timer->stop();
+  if (may_change()) send_to(*trunk, trunk->udp = trunk->x);  // perhaps the network has changed
+  dial_later(*trunk, why);
 }
 
 void MediaWay::dial_later(Trunk& trunk, const std::string& why) {
   log_.warning("no stream for media", {{"why", why}});
   trunk.dial_timer->start(network_.now() + trunk.dial_again, [this, id = trunk.id] {
-    if (Trunk* const it = find(id); it != nullptr && it->wants_stream) use_stream(*it);
+    if (Trunk* const it = find(id); it != nullptr && it->wants_stream) dial_stream(*it);
   });
   trunk.dial_again = std::min(2 * trunk.dial_again, settings_.longest_dial_again);
 }
 
-void MediaWay::wait_for_udp(Trunk& trunk) {
-  if (settings_.mode != config::MediaWay::Auto) return;
-  trunk.ask_timer->start(network_.now() + trunk.ask_again, [this, id = trunk.id] {
-    if (Trunk* const it = find(id); it != nullptr && it->wants_stream) ask_for_udp(*it);
-  });
-}
-
-void MediaWay::send_to(const Trunk& trunk, const TransportAddress& server) {
-  media::RemoteSpec remote;
-  remote.addresses = {server};
-  plane_.set_remote(trunk.id, remote);
+void MediaWay::end_stream(Trunk& trunk) {
+  if (!trunk.stream) return;
+  ended_ += trunk.stream->counts();
+  trunk.stream.reset();
 }
 
 // ---- For people ----
@@ -217,7 +240,6 @@ std::string MediaWay::describe() const {
   std::string way;
   for (const auto& [id, trunk] : trunks_) {
     if (trunk->streaming) return "stream";
-    if (trunk->wants_stream) way = "none";
     if (way.empty() || way == "udp")
       way = trunk->udp.port == trunk->x.port ? "udp" : "udp " + std::to_string(trunk->udp.port);
   }

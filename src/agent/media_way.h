@@ -1,11 +1,13 @@
-// The way of this agent's media to its server: by UDP, or, where that does not pass, over a stream
-// (edge/media_stream.h), and back by itself. Stands between the edge and the media plane, and sends
-// each trunk where its datagrams get through; everything else it hands on as it is. What is bound
-// to a socket of its own (the bound carriage) has no other way than UDP.
+// The way of this agent's media to its server: by UDP to X, by UDP to the server's alternative
+// port, or, where neither gets through, over a stream (edge/media_stream.h), and back by itself.
+// Stands between the edge and the media plane, and sends each trunk where its probes are answered;
+// everything else it hands on as it is. What is bound to a socket of its own (the bound carriage)
+// has no other way than UDP.
 //
-// UDP is asked for (UdpCheck) when a trunk is opened, when it is not confirmed, or when it falls
-// silent. While a trunk goes over a stream UDP is asked for every so often; a way back that turns
-// out to be none doubles that time. On the network's thread.
+// A trunk that is not confirmed in time, when it is opened or when it has fallen silent, goes the
+// next way. While it goes over a stream UDP is tried every so often: the trunk is sent there, which
+// harms nothing, since its packets go the old way until the new one has answered, and sent back. A
+// way back that turns out to be none doubles that time. On the network's thread.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +15,7 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "agent/udp_check.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -36,12 +36,13 @@ class MediaWay final : public media::Plane {
 
   struct Settings {
     config::MediaWay mode = config::MediaWay::Auto;
-    Duration patience = milliseconds{1500};  // until UDP counts as blocked
-    Duration ask_again = seconds{10};        // for UDP, while media goes over a stream
-    Duration longest_ask_again = std::chrono::minutes{5};
+    // Until a way that does not answer is given up. Less than a relay's flow takes to move (2 s).
+    Duration patience = milliseconds{1500};
+    Duration try_again = seconds{10};  // UDP, while media goes over a stream
+    Duration longest_try_again = std::chrono::minutes{5};
     Duration dial_again = seconds{1};  // doubling
     Duration longest_dial_again = seconds{30};
-    Duration linger = seconds{3};  // how long the way that was left is still listened to
+    Duration linger = seconds{3};  // how long a stream that was left is still listened to
   };
 
   // All outlive it.
@@ -49,7 +50,7 @@ class MediaWay final : public media::Plane {
            Dial dial);
   ~MediaWay() override;
 
-  // Where the server takes media beside X; 0: nowhere. For trunks that are opened from now on.
+  // Where the server takes media beside X; 0: nowhere. For what is tried from now on.
   void set_alternative_port(std::uint16_t port) { alternative_port_ = port; }
 
   // "udp", "udp 443", "stream"; of the worst trunk. Empty without any.
@@ -84,18 +85,21 @@ class MediaWay final : public media::Plane {
   struct Trunk;
 
   Trunk* find(media::MediaId id);
+  bool may_change() const { return settings_.mode == config::MediaWay::Auto; }
   void on_event(media::MediaId id, const media::Event& event);
-  void ask_for_udp(Trunk& trunk);
-  void on_asked(media::MediaId id, std::optional<TransportAddress> udp);
-  void use_udp(Trunk& trunk, const TransportAddress& server);
-  void use_stream(Trunk& trunk);
+  void await_answer(Trunk& trunk, Duration patience);
+  void on_answer(Trunk& trunk);
+  void on_no_answer(Trunk& trunk);
+  TransportAddress alternative(const Trunk& trunk) const;
+  void send_to(const Trunk& trunk, const TransportAddress& server);
+  void try_udp(Trunk& trunk, const TransportAddress& server);
+  void try_udp_later(Trunk& trunk);
+  void dial_stream(Trunk& trunk);
   void on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream);
   void on_no_stream(media::MediaId id, const std::string& why);
   void on_stream_ended(media::MediaId id, const std::string& why);
   void dial_later(Trunk& trunk, const std::string& why);
   void end_stream(Trunk& trunk);
-  void wait_for_udp(Trunk& trunk);
-  void send_to(const Trunk& trunk, const TransportAddress& server);
   template <typename T>
   void bury(T dead);  // not from inside its own handler
 

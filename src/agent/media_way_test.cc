@@ -3,11 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <string>
 #include <vector>
 
-#include "media/probe.h"
 #include "net/testing.h"
 
 namespace sallyport::agent {
@@ -21,7 +19,7 @@ using net::kAnyPort;
 // The agent's media thread: its trunk's socket, and where that is told to send.
 class FakePlane final : public media::Plane {
  public:
-  explicit FakePlane(net::HostNetwork& network) {
+  explicit FakePlane(net::HostNetwork& network) : network_(network) {
     socket = std::move(*network.open_datagrams(
         kAnyPort, {}, [this](const TransportAddress&, const IpAddress&, Bytes datagram) {
           heard.emplace_back(as_text(datagram));
@@ -34,20 +32,31 @@ class FakePlane final : public media::Plane {
     return fail(Errc::Unsupported, "not here");
   }
   Result<MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent told) override {
-    server = spec.server;
     on_event = std::move(told);
+    probe_at(spec.server);
     return MediaId{1};
   }
   void install_keys(media::KeyRingId, const media::KeysOfConnection&) override {}
   void forget_keys(media::KeyRingId) override {}
   void set_remote(MediaId, const media::RemoteSpec& remote) override {
-    server = remote.addresses.front();
+    probe_at(remote.addresses.front());
+  }
+  // Its probes go there now, and are answered if something is there.
+  void probe_at(const TransportAddress& address) {
+    server = address;
+    network_.post([this, address] {
+      if (server != address || !on_event || !answers(address)) return;
+      on_event(MediaId{1},
+               {.kind = std::exchange(bound, true) ? EventKind::Answered : EventKind::FlowBound,
+                .component = 0,
+                .source = address});
+    });
   }
   void join(MediaId, MediaId) override {}
   void leave(MediaId) override {}
   void replace(MediaId, MediaId, media::ReplaceStep) override {}
   void probe(MediaId) override {}
-  void close(MediaId) override {}
+  void close(MediaId) override { on_event = {}; }
   void count(MediaId, OnCounts) override {}
 
   void say(std::string_view text) { socket->send({}, server, as_bytes(text)); }
@@ -55,12 +64,21 @@ class FakePlane final : public media::Plane {
   std::unique_ptr<net::DatagramSocket> socket;
   TransportAddress server;
   OnEvent on_event;
+  std::function<bool(const TransportAddress&)> answers;
+  bool bound = false;
   std::vector<std::string> heard;
+
+ private:
+  net::HostNetwork& network_;
 };
 
 class MediaWayTest : public ::testing::Test {
  protected:
   MediaWayTest() : plane_(network_) {
+    plane_.answers = [this](const TransportAddress& server) {
+      const bool udp = server == x_->local() || server == other_x_->local();
+      return udp ? server.port == open_ : !far_.empty();
+    };
     x_ = open_x();
     other_x_ = open_x();
     listener_ = std::move(*network_.listen(kAnyPort, {}, [this](std::unique_ptr<net::Stream> made) {
@@ -70,27 +88,18 @@ class MediaWayTest : public ::testing::Test {
       far_.push_back(std::move(*opened));
     }));
   }
-  // The server's X: answers questions while the firewall lets them through.
   std::unique_ptr<net::DatagramSocket> open_x() {
-    auto socket = std::make_shared<net::DatagramSocket*>(nullptr);
-    auto made = std::move(*network_.open_datagrams(
-        kAnyPort, {},
-        [this, socket](const TransportAddress& source, const IpAddress&, Bytes datagram) {
-          if (datagram.size() > media::kProbePleaseSize) {
-            heard_.emplace_back(as_text(datagram));
-            from_ = source;
-          } else if (open_ == (*socket)->local().port) {
-            (*socket)->send({}, source, media::encode_probe_please());
-          }
+    return std::move(*network_.open_datagrams(
+        kAnyPort, {}, [this](const TransportAddress& source, const IpAddress&, Bytes datagram) {
+          heard_.emplace_back(as_text(datagram));
+          from_ = source;
         }));
-    *socket = made.get();
-    return made;
   }
   void begin(config::MediaWay mode = config::MediaWay::Auto) {
     MediaWay::Settings settings;
     settings.mode = mode;
     settings.patience = 150ms;
-    settings.ask_again = 100ms;
+    settings.try_again = 100ms;
     settings.linger = 300ms;
     settings.dial_again = 20ms;
     way_ = std::make_unique<MediaWay>(
@@ -113,8 +122,10 @@ class MediaWayTest : public ::testing::Test {
     ASSERT_TRUE(way_->open_trunk(
         spec, [this](MediaId, const media::Event& event) { told_.push_back(event.kind); }));
   }
-  void tell(EventKind kind) {
-    plane_.on_event(MediaId{1}, {.kind = kind, .component = 0, .source = {}});
+  // It hears nothing, and its probes go out again.
+  void fall_silent() {
+    plane_.on_event(MediaId{1}, {.kind = EventKind::Silent, .component = 0, .source = {}});
+    plane_.probe_at(plane_.server);
   }
   void open_udp(const std::unique_ptr<net::DatagramSocket>& at) { open_ = at->local().port; }
   void block_udp() { open_ = 0; }
@@ -155,7 +166,6 @@ class MediaWayTest : public ::testing::Test {
 TEST_F(MediaWayTest, IsUdpWhereThatPasses) {
   open_udp(x_);
   begin();
-  tell(EventKind::FlowBound);
   const TimePoint until = network_.now() + 400ms;
   ASSERT_TRUE(run([&] { return network_.now() > until; }));
   EXPECT_EQ(dialled_, 0);
@@ -181,10 +191,9 @@ TEST_F(MediaWayTest, IsAStreamWhereUdpIsBlockedAndUdpAgainWhenThatPasses) {
 TEST_F(MediaWayTest, ChangesDuringACallThatFallsSilent) {
   open_udp(x_);
   begin();
-  tell(EventKind::FlowBound);
   ASSERT_TRUE(goes_by("udp"));
   block_udp();
-  tell(EventKind::Silent);
+  fall_silent();
   ASSERT_TRUE(goes_by("stream"));
   expect_both_ways();
 }
@@ -192,8 +201,7 @@ TEST_F(MediaWayTest, ChangesDuringACallThatFallsSilent) {
 TEST_F(MediaWayTest, StaysWhenAPartyIsOnlyMuted) {
   open_udp(x_);
   begin();
-  tell(EventKind::FlowBound);
-  tell(EventKind::Silent);
+  fall_silent();
   const TimePoint until = network_.now() + 400ms;
   ASSERT_TRUE(run([&] { return network_.now() > until; }));
   EXPECT_EQ(way_->describe(), "udp");
@@ -225,7 +233,7 @@ TEST_F(MediaWayTest, AStreamThatWasLeftMayEndWhileAnotherOneIsDialled) {
   ASSERT_TRUE(goes_by("udp"));
   block_udp();
   hold_ = true;  // the second dial takes its time
-  tell(EventKind::Silent);
+  fall_silent();
   ASSERT_TRUE(run([&] { return dialled_ == 2; }));
   ASSERT_EQ(ended_, 0);
   far_.clear();

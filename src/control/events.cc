@@ -26,7 +26,7 @@ Result<void> apply(const wire::Resolved& from, edge::Observer& observer) {
 }
 
 Result<void> apply(const wire::MediaEvent& from, edge::Observer& observer) {
-  if (from.kind() < wire::MediaEvent::FLOW_BOUND || from.kind() > wire::MediaEvent::SILENT)
+  if (from.kind() < wire::MediaEvent::FLOW_BOUND || from.kind() > wire::MediaEvent::ANSWERED)
     return {};  // an event that a later version tells: nothing depends on it
   const auto source = decode(from.source());
   if (!source) return tl::make_unexpected(source.error());

@@ -126,6 +126,7 @@ enum class EventKind : std::uint8_t {
   FirstPacket,  // a port received its first packet
   Unconfirmed,  // probing end: the schedule ended without a confirmation
   Silent,       // a flow that should receive has been silent for 300 ms
+  Answered,     // probing end of a trunk: confirmed after one of these two, or at a new address
 };
 
 struct Event {

@@ -218,9 +218,12 @@ void Relay::set_remote(MediaId id, const RemoteSpec& remote, TimePoint now) {
     for (std::size_t i = 0; i < count; ++i) {
       ProbingComponent& flow = probing->at(i);
       if (flow.server == remote.addresses[i]) continue;
-      flow.former = std::exchange(flow.server, remote.addresses[i]);
+      const bool back = flow.moving && flow.former == remote.addresses[i];  // it did not answer
+      if (!flow.moving) flow.former = flow.server;
+      flow.server = remote.addresses[i];
       flow.former_until = now + kMovingTime;
-      flow.moving = flow.prober.was_confirmed();
+      flow.moving = !back && flow.prober.was_confirmed();
+      flow.doubted = true;
       path_is_new(found, !flow.server.ip.is_v4());
       if (!flow.prober.started()) continue;
       flow.prober.start(now);
@@ -510,10 +513,14 @@ void Relay::on_confirmation(const SocketUse& use, Bytes datagram, Turn& turn) {
       flow.meter.refuse();
       return drop(Drop::Replayed);
     case Prober::Outcome::Confirmed:
+      flow.doubted = false;
       tell(use.end, EventKind::FlowBound, use.component, flow.server);
       let_go(use.end, flow, turn);
       break;
     case Prober::Outcome::Reconfirmed:
+      if (std::exchange(flow.doubted, false) && end.trunk != kNone)
+        tell(use.end, EventKind::Answered, use.component, flow.server);
+      break;
     case Prober::Outcome::Challenged:
       break;
   }
@@ -694,6 +701,7 @@ void Relay::on_probing_time(std::uint32_t end, std::uint8_t component, Turn& tur
     turn.sender.send_copy(flow.socket, flow.server, to.dscp,
                           flow.prober.next_probe(turn.now, tags_));
   }
+  if (due.silent || due.unconfirmed) flow.doubted = true;
   if (due.silent) tell(end, EventKind::Silent, component);
   if (due.unconfirmed) tell(end, EventKind::Unconfirmed, component);
   if (!flow.waiting.empty() && turn.now - holding_.oldest_since(flow.waiting) >= kLongestWait) {

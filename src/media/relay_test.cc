@@ -245,6 +245,20 @@ TEST(Relay, AFlowGoesToAnotherAddressOfTheServerWithoutLosingAPacket) {
   EXPECT_EQ(call.agent.relay.totals().dropped(Drop::WrongSource), 0U);
 }
 
+TEST(Relay, AnAddressThatDoesNotAnswerIsTriedWithoutLosingAPacket) {
+  World world;
+  Call call{world, 1};
+  call.alice.talk(call.agent_rtp, 0, 200);
+  call.bob.talk(call.server_rtp, 0, 200);
+  world.run_for(seconds{1});
+  call.agent.relay.set_remote(MediaId{1}, {{at("198.51.100.1:443")}}, world.now);
+  world.run_for(milliseconds{1500});
+  call.agent.relay.set_remote(MediaId{1}, {{at("198.51.100.1:2776")}}, world.now);
+  world.run_for(seconds{4});
+  EXPECT_EQ(call.alice.heard.size(), 200U);
+  EXPECT_EQ(call.bob.heard.size(), 200U);
+}
+
 TEST(Relay, HoldsAFloodingTerminalToWhatItsStreamMaySend) {
   World world;
   Call call{world};
