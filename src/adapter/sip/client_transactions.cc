@@ -54,6 +54,13 @@ std::string Transactions::with_via(const Hop& to, const std::string& request,
   return text.append(request, line_end);
 }
 
+// Until end(client).
+void Transactions::remember(const ClientPtr& client) {
+  octets_.take_settled(client->sent.size());
+  clients_[client->id] = client;
+  clients_by_branch_[client->branch_key] = client;
+}
+
 ClientId Transactions::request(const Hop& to, const std::string& request, ResponseHandler handler,
                                Commands& out, std::string_view branch_suffix) {
   const auto client = std::make_shared<Client>();
@@ -66,9 +73,7 @@ ClientId Transactions::request(const Hop& to, const std::string& request, Respon
   client->handler = std::move(handler);
   const bool full = clients_.size() >= config_.max_transactions;
   if (!full) client->sent = with_via(to, request, branch);
-  octets_.take_settled(client->sent.size());
-  clients_[client->id] = client;
-  clients_by_branch_[client->branch_key] = client;
+  remember(client);
   if (client->sent.empty()) {
     const Errc why = full ? Errc::Exhausted : Errc::Unreachable;
     client->end_timer = timers_.start(
@@ -147,8 +152,7 @@ ClientId Transactions::adopt(const Hop& to, std::string invite, ResponseHandler 
       message ? message->list(wire::HeaderName::Via) : std::vector<std::string_view>{};
   const auto via = vias.empty() ? fail(Errc::BadValue, "no Via") : wire::Via::parse(vias.front());
   client->branch_key = branch_key(via ? via->branch() : "", "INVITE");
-  clients_[client->id] = client;
-  clients_by_branch_[client->branch_key] = client;
+  remember(client);
   return client->id;
 }
 
@@ -262,9 +266,7 @@ void Transactions::send_cancel(const ClientPtr& client, Commands& out) {
   cancel->branch_key = branch_key(via ? via->branch() : "", "CANCEL");
   cancel->to = client->to;
   cancel->sent = builder.finish();
-  octets_.take_settled(cancel->sent.size());
-  clients_[cancel->id] = cancel;
-  clients_by_branch_[cancel->branch_key] = cancel;
+  remember(cancel);
   cancel->end_timer = timers_.start(
       k64T1, [this, cancel](Commands& later) { fail_client(cancel, Errc::NotFound, later); }, out);
   transmit(cancel, out);

@@ -457,6 +457,7 @@ void World::expect_drained() {
   // A retransmission until the last moment, what it starts anew, and the dialogs behind it.
   pass(4 * k64T1);
   EXPECT_EQ(adapter->size(), 0U);
+  EXPECT_EQ(adapter->transactions().octets(), 0U);
   EXPECT_TRUE(paths.ports.empty());
 }
 

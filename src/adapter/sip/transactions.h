@@ -149,6 +149,7 @@ class Transactions {
   void end_after(const ServerPtr& server, Duration after, Commands& out);
 
   std::string with_via(const Hop& to, const std::string& request, std::string_view branch) const;
+  void remember(const ClientPtr& client);
   void transmit(const ClientPtr& client, Commands& out);
   void repeat_request(const ClientPtr& client, Duration interval, Commands& out);
   void on_client_response(const wire::Message& response, Commands& out);
