@@ -100,7 +100,7 @@ class MediaWayTest : public ::testing::Test {
     settings.mode = mode;
     settings.patience = 150ms;
     settings.try_again = 100ms;
-    settings.linger = 300ms;
+    settings.linger = linger_;
     settings.dial_again = 20ms;
     way_ = std::make_unique<MediaWay>(
         network_, plane_, *log_, settings,
@@ -157,6 +157,7 @@ class MediaWayTest : public ::testing::Test {
   std::unique_ptr<net::Listener> listener_;
   std::vector<std::unique_ptr<edge::MediaStream>> far_;
   std::vector<EventKind> told_;
+  Duration linger_ = 300ms;
   bool hold_ = false;  // dials lead to nothing
   int dialled_ = 0;
   int ended_ = 0;
@@ -227,6 +228,7 @@ TEST_F(MediaWayTest, DialsAgainWhenTheStreamBreaks) {
 
 // It is listened to for a while; should it end then, what has taken its place stands.
 TEST_F(MediaWayTest, AStreamThatWasLeftMayEndWhileAnotherOneIsDialled) {
+  linger_ = seconds{20};
   begin();
   ASSERT_TRUE(goes_by("stream"));
   open_udp(x_);
