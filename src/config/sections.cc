@@ -47,10 +47,11 @@ void describe(Schema& schema, const std::string& path, const std::string& purpos
 }
 
 void describe(Schema& schema, fastpath::Mode& fast_path) {
-  schema.add("media.fast_path", fast_path,
-             "Whether the kernel relays established media by itself (eBPF), past sockets and the "
-             "host's own packet filter: \"off\", \"auto\" (if it can be had) or \"ebpf\" (a "
-             "warning if not). It takes CAP_BPF and CAP_NET_ADMIN: see OPERATIONS.md.");
+  schema.add(
+      "media.fast_path", fast_path,
+      "Whether the kernel relays established bound media by itself (eBPF), past sockets and the "
+      "host's own packet filter: \"off\", \"auto\" (if it can be had) or \"ebpf\" (a "
+      "warning if not). It takes CAP_BPF and CAP_NET_ADMIN: see OPERATIONS.md.");
 }
 
 void describe(Schema& schema, std::vector<Mode>& modes) {

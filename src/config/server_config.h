@@ -54,7 +54,7 @@ struct ServerConfig {
     std::uint16_t y = kPortY;            // equal to x: one-port mode
     std::uint16_t alternative_port = 0;  // 0: none
     Duration keepalive = seconds{10};
-    media::Carriage carriage = media::Carriage::Bound;
+    media::Carriage carriage = media::Carriage::Tagged;
     std::vector<std::string> bound_agents;
     unsigned trunks = 1;
     bool encrypt = true;

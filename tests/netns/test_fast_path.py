@@ -13,7 +13,7 @@ EBPF = {"media.fast_path": "ebpf"}
 
 
 def world_with(scene: Scene, *sites: str, agents: dict | None = None, **options) -> World:
-    world = World(scene, EBPF)
+    world = World(scene, {**EBPF, "media.carriage": "bound"})
     for site in sites:
         world.add_site(site, agent_settings=agents, **options)
     refused = world.server.events("user space relays all media: the kernel's fast path is not to be had")

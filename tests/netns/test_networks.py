@@ -38,8 +38,8 @@ def test_calls_pass_every_pair_of_nats(scene: Scene, nat_a: Nat, nat_b: Nat):
 
 
 def test_media_that_a_firewall_keeps_out_is_told_with_what_to_check(scene: Scene):
-    """The call itself is set up, over TCP: only silence would tell."""
-    world = World(scene)
+    """The call itself is set up, over TCP: only silence would tell. Tagged media would go another way."""
+    world = World(scene, {"media.carriage": "bound"})
     site = world.add_site("a", firewall=False)
     agent = world.agents["a"]
     rules = world.server.firewall(agent.host.address)
