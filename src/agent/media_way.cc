@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "media/probe.h"
+
 namespace sallyport::agent {
 namespace {
 
@@ -14,6 +16,7 @@ IpAddress loopback_beside(const IpAddress& ip) {
 
 struct MediaWay::Trunk {
   media::MediaId id;
+  media::Token token;  // nobody else on this host knows it
   TransportAddress x;
   TransportAddress udp;       // where it goes by UDP, is tried to, or went last
   bool wants_stream = false;  // UDP has failed, or is not wanted
@@ -23,6 +26,7 @@ struct MediaWay::Trunk {
   std::unique_ptr<edge::MediaStream> stream;
   std::unique_ptr<net::Timer> answer_timer, try_timer, dial_timer, linger_timer;
   Duration try_again, dial_again;
+  TimePoint returned{};  // to UDP
 };
 
 MediaWay::MediaWay(net::Network& network, media::Plane& plane, Log& log, const Settings& settings,
@@ -55,6 +59,7 @@ Result<media::MediaId> MediaWay::open_trunk(const media::TrunkSpec& spec, OnEven
   auto made = std::make_unique<Trunk>();
   Trunk& trunk = *made;
   trunk.id = *opened;
+  trunk.token = spec.secret.token;
   trunk.x = trunk.udp = spec.server;
   trunk.answer_timer = network_.make_timer();
   trunk.try_timer = network_.make_timer();
@@ -126,6 +131,7 @@ void MediaWay::on_answer(Trunk& trunk) {
   trunk.dial.reset();  // at once: a stream that comes now is not wanted any more
   log_.info("media goes by UDP", {{"server", trunk.udp.to_string()}});
   if (!std::exchange(trunk.streaming, false)) return;
+  trunk.returned = network_.now();
   // Should it not last, the next time is later.
   trunk.try_again = std::min(2 * trunk.try_again, settings_.longest_try_again);
   // What is still on its way over the stream arrives.
@@ -142,6 +148,8 @@ void MediaWay::on_no_answer(Trunk& trunk) {
     return try_udp_later(trunk);
   }
   udp_fails_ = true;
+  if (network_.now() - trunk.returned > settings_.longest_try_again)
+    trunk.try_again = settings_.try_again;  // it had lasted
   log_.warning("UDP does not get through: media goes over a stream",
                {{"server", trunk.x.to_string()}});
   dial_stream(trunk);
@@ -188,7 +196,14 @@ void MediaWay::on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream)
   if (trunk == nullptr) return;
   bury(std::exchange(trunk->dial, nullptr));
   auto opened = edge::MediaStream::open(
-      network_, std::move(stream), {.local = loopback_beside(trunk->x.ip), .media = {}},
+      network_, std::move(stream),
+      {.local = loopback_beside(trunk->x.ip),
+       .media = {},
+       .is_media =
+           [token = trunk->token](Bytes datagram) {
+             const auto probe = media::parse_probe(datagram);
+             return probe && probe->token == token;
+           }},
       [this, id](const Error& why) { on_stream_ended(id, std::string{why.what}); });
   if (!opened) return on_no_stream(id, std::string{opened.error().what});
   end_stream(*trunk);

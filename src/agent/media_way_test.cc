@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "media/probe.h"
 #include "net/testing.h"
 
 namespace sallyport::agent {
@@ -33,6 +34,7 @@ class FakePlane final : public media::Plane {
   }
   Result<MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent told) override {
     on_event = std::move(told);
+    token = spec.secret.token;
     probe_at(spec.server);
     return MediaId{1};
   }
@@ -44,6 +46,7 @@ class FakePlane final : public media::Plane {
   // Its probes go there now, and are answered if something is there.
   void probe_at(const TransportAddress& address) {
     server = address;
+    socket->send({}, server, media::encode(media::Probe{.token = token}, {}, tags));
     network_.post([this, address] {
       if (server != address || !on_event || !answers(address)) return;
       on_event(MediaId{1},
@@ -66,6 +69,8 @@ class FakePlane final : public media::Plane {
   OnEvent on_event;
   std::function<bool(const TransportAddress&)> answers;
   bool bound = false;
+  media::Token token{};
+  media::TagMaker tags;
   std::vector<std::string> heard;
 
  private:
@@ -119,6 +124,7 @@ class MediaWayTest : public ::testing::Test {
     media::TrunkSpec spec;
     spec.end = media::FlowEnd::Probing;
     spec.server = x_->local();
+    spec.secret.token.fill(7);
     ASSERT_TRUE(way_->open_trunk(
         spec, [this](MediaId, const media::Event& event) { told_.push_back(event.kind); }));
   }

@@ -40,9 +40,10 @@ MediaStream::MediaStream(net::Network& network, std::unique_ptr<net::Stream> str
 }
 
 void MediaStream::on_datagram(const TransportAddress& source, Bytes datagram) {
-  if (!settings_.media) settings_.media = source;
-  // Others on this host may speak to this port, too.
-  if (source != *settings_.media || datagram.empty() || datagram.size() > kLongestFrame) return;
+  if (!settings_.media && settings_.is_media(datagram)) settings_.media = source;
+  if (!settings_.media || source != *settings_.media || datagram.empty() ||
+      datagram.size() > kLongestFrame)
+    return;
   const TimePoint now = network_.now();
   while (!waiting_.empty() && (now - waiting_.front().since > settings_.longest_wait ||
                                waiting_.size() == kMostWaiting)) {

@@ -32,8 +32,10 @@ class MediaStream {
   struct Settings {
     // Of this host, where the media thread reaches it: a loopback address mostly.
     IpAddress local;
-    // Where the media thread is: the server's X. None (agent): whoever speaks to local() first.
+    // Where the media thread is: the server's X. None (agent): from where the first datagram comes
+    // that `is_media` takes for the media thread's; others on this host may speak to local(), too.
     std::optional<TransportAddress> media;
+    std::function<bool(Bytes)> is_media;
     Duration longest_wait = milliseconds{80};
   };
   struct Counts {

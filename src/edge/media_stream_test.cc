@@ -45,9 +45,12 @@ class MediaStreamTest : public ::testing::Test {
   }
   std::unique_ptr<MediaStream> open(std::unique_ptr<net::Stream> stream,
                                     std::optional<TransportAddress> media) {
-    return std::move(*MediaStream::open(network_, std::move(stream),
-                                        {.local = kAnyPort.ip, .media = media},
-                                        [this](const Error& why) { closed_ = why; }));
+    return std::move(
+        *MediaStream::open(network_, std::move(stream),
+                           {.local = kAnyPort.ip,
+                            .media = media,
+                            .is_media = [](Bytes first) { return as_text(first) == "probe"; }},
+                           [this](const Error& why) { closed_ = why; }));
   }
   bool run(const std::function<bool()>& until) { return net::run_until(network_, until); }
 
@@ -63,8 +66,10 @@ TEST_F(MediaStreamTest, CarriesDatagramsBothWaysWholeAndInOrder) {
   Neighbour stranger{network_};
   const auto inside = open(std::move(dialled_), std::nullopt);
   const auto outside = open(std::move(accepted_), server.socket->local());
+  stranger.say(inside->local(), "first");
   agent.say(inside->local(), "probe");
   ASSERT_TRUE(run([&] { return server.heard.size() == 1; }));
+  EXPECT_EQ(server.heard.front(), "probe");
   stranger.say(inside->local(), "not mine");
   std::vector<std::string> packets;
   for (std::size_t i = 0; i < 200; ++i) packets.emplace_back(1 + i * 10, static_cast<char>(i));
@@ -93,6 +98,7 @@ TEST_F(MediaStreamTest, DropsTheOldestWhenTheConnectionIsSlow) {
   accepted_->set_handler(std::move(handler));
   accepted_->pause_reading(true);
   const std::string big(1200, 'x');
+  agent.say(inside->local(), "probe");
   std::uint64_t said = 0;
   ASSERT_TRUE(run([&] {
     for (int i = 0; i < 20; ++i, ++said) agent.say(inside->local(), big);
