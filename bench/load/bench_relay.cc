@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   std::string far_first;
   bool ports = false;
   bool fast_path = false;
+  bool rtcp = false;
   app.add_option("--listen", listen, "X");
   app.add_option("--streams", streams, "two for each call");
   app.add_option("--seed", seed, "of the flows' tokens and keys");
@@ -80,6 +81,7 @@ int main(int argc, char** argv) {
   app.add_option("--first", first, "--ports: media_load's");
   app.add_option("--far-first", far_first, "--ports: media_load's");
   app.add_flag("--ports", ports, "join ports, not flows at X; at X's address");
+  app.add_flag("--rtcp", rtcp, "flows have a second component, as calls have");
   app.add_flag("--fast-path", fast_path, "established media is relayed by the kernel");
   CLI11_PARSE(app, argc, argv);
 
@@ -116,6 +118,7 @@ int main(int argc, char** argv) {
     } else {
       media::FlowSpec flow;
       flow.components = {media::new_flow_component(random)};
+      if (rtcp) flow.components.push_back(media::new_flow_component(random));
       const auto opened = (*plane)->open_flow(flow, ignore);
       if (!opened) return 1;
       id = *opened;

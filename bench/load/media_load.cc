@@ -35,21 +35,27 @@ struct Options {
   std::string far_namespace;
   unsigned warm_up_ms = 2000;
   unsigned measured_ms = 10000;
+  bool rtcp = false;
   pid_t pid = 0;
+
+  std::size_t talking() const { return std::size_t{2} * calls; }
 };
 
-bool read_targets(const std::string& path, Generator& generator) {
-  std::ifstream file{path};
+// RTCP of stream n is stream n + talking(), which sends nothing but probes.
+bool read_targets(const Options& options, Generator& generator) {
+  std::ifstream file{options.targets};
   std::string word;
   std::size_t n = 0;
-  while (n < generator.streams().size() && file >> word) {
+  while (n < options.talking() && file >> word) {
     if (word != "target") continue;
     file >> word;
     const auto target = TransportAddress::parse(word);
     if (!target) return false;
-    generator.streams()[n++].target = *target;
+    generator.streams()[n].target = *target;
+    if (options.rtcp) generator.streams()[n + options.talking()].target = *target;
+    ++n;
   }
-  return n == generator.streams().size();
+  return n == options.talking();
 }
 
 // As an agent does it: a probe, and again until it is confirmed; a challenge is echoed.
@@ -62,7 +68,9 @@ bool probe_all(const Options& options, Generator& generator) {
     bool confirmed = false;
   };
   std::vector<Flow> flows(generator.streams().size());
-  for (Flow& flow : flows) flow.secret = media::new_flow_component(random);
+  for (std::size_t i = 0; i < options.talking(); ++i)
+    for (std::size_t at = i; at < flows.size(); at += options.talking())
+      flows[at].secret = media::new_flow_component(random);
   std::size_t confirmed = 0;
   const auto on_datagram = [&](std::size_t stream, Bytes datagram) {
     const auto said = media::parse_confirmation(datagram);
@@ -154,7 +162,7 @@ bool set_up(const Options& options, Generator& generator) {
   }
   if (options.relay == "rtpengine") return set_up_rtpengine(options, generator);
   if (options.relay == "turn") return set_up_turn(options, generator);
-  if (!read_targets(options.targets, generator)) return false;
+  if (!read_targets(options, generator)) return false;
   return options.relay == "fixed" || probe_all(options, generator);
 }
 
@@ -175,7 +183,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"direct", "flows", "fixed", "rtpengine", "turn"}));
   app.add_option("--targets", options.targets, "what the relay printed");
   app.add_option("--control", options.control, "where rtpengine, or a TURN server, listens");
-  app.add_option("--calls", options.calls)->check(CLI::Range(1, 20000));
+  app.add_option("--calls", options.calls)->check(CLI::Range(1, 30000));
   app.add_option("--seed", options.seed, "bench_relay's");
   app.add_option("--port", options.port, "this tool's own");
   app.add_option("--first", options.first, "address of the first stream; the others follow it");
@@ -183,10 +191,12 @@ int main(int argc, char** argv) {
   app.add_option("--far-namespace", options.far_namespace, "and are in this network namespace");
   app.add_option("--warm-up", options.warm_up_ms, "milliseconds");
   app.add_option("--measure", options.measured_ms, "milliseconds");
+  app.add_flag("--rtcp", options.rtcp, "flows: as bench_relay's");
   app.add_option("--pid", options.pid, "of the relay: its CPU time is told");
   CLI11_PARSE(app, argc, argv);
   try {
-    Generator generator{options.port, std::size_t{options.calls} * 2, sides(options)};
+    Generator generator{options.port, options.talking() * (options.rtcp ? 2 : 1), sides(options)};
+    generator.set_talking(options.talking());
     if (!set_up(options, generator)) {
       std::cerr << "the relay cannot be set up\n";
       return 1;

@@ -48,6 +48,12 @@ class Place(NamedTuple):
 LOOPBACK = Place("127.0.0.1", "127.1.0.1", [], [])
 
 
+def memory_kb(pid):
+    """Resident memory of a process's own: pages of the program's file are not counted."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
+
+
 class Server:
     """The server's process, and the folder with its state and its agents' identities."""
 
@@ -99,9 +105,7 @@ class Server:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def memory_kb(self):
-        """Resident memory of its own: pages of the program's file are not counted."""
-        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
+        return memory_kb(self.process.pid)
 
     def cpu_seconds(self):
         with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as file:

@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from scene.figure1 import Scene  # noqa: E402
+from scene.ground import Ground  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[2]
 FAILURES = TOP / "build" / "netns-failures"
@@ -55,5 +56,14 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
             shutil.copytree(made.folder, kept, ignore=shutil.ignore_patterns("*.sock"))
             made.save_captures(kept)
             print(f"captures and logs: {kept}")
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def ground() -> Iterator[Ground]:
+    made = Ground()
+    try:
+        yield made
     finally:
         made.close()

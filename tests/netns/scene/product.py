@@ -37,6 +37,11 @@ def binary() -> str:
                      "cmake --build --preset release), or name it in NETNS_SALLYPORT")
 
 
+def sanitized() -> bool:
+    """Whether it was built with AddressSanitizer."""
+    return b"__asan_init" in Path(binary()).read_bytes()
+
+
 def toml(settings: dict) -> str:
     """Keys as `section.key`; values are strings, numbers, booleans, lists and tables of them."""
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in settings.items())
