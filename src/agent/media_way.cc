@@ -24,7 +24,7 @@ struct MediaWay::Trunk {
   bool trying = false;        // UDP, while it is streaming
   std::shared_ptr<void> dial;
   std::unique_ptr<edge::MediaStream> stream;
-  std::unique_ptr<net::Timer> answer_timer, try_timer, dial_timer, linger_timer;
+  std::unique_ptr<net::Timer> check_timer, answer_timer, try_timer, dial_timer, linger_timer;
   Duration try_again, dial_again;
   TimePoint returned{};  // to UDP
 };
@@ -53,7 +53,7 @@ Result<media::MediaId> MediaWay::open_trunk(const media::TrunkSpec& spec, OnEven
   const auto opened = plane_.open_trunk(
       spec, [this, on_told = std::move(on_told)](media::MediaId id, const media::Event& event) {
         on_event(id, event);
-        on_told(id, event);
+        if (event.kind != media::EventKind::Answered) on_told(id, event);  // ours to know
       });
   if (!opened) return opened;
   auto made = std::make_unique<Trunk>();
@@ -61,6 +61,7 @@ Result<media::MediaId> MediaWay::open_trunk(const media::TrunkSpec& spec, OnEven
   trunk.id = *opened;
   trunk.token = spec.secret.token;
   trunk.x = trunk.udp = spec.server;
+  trunk.check_timer = network_.make_timer();
   trunk.answer_timer = network_.make_timer();
   trunk.try_timer = network_.make_timer();
   trunk.dial_timer = network_.make_timer();
@@ -71,8 +72,13 @@ Result<media::MediaId> MediaWay::open_trunk(const media::TrunkSpec& spec, OnEven
   if (!may_change() || udp_fails_)
     dial_stream(trunk);
   else
-    await_answer(trunk, settings_.patience);
+    check(trunk);
   return opened;
+}
+
+Result<media::MediaId> MediaWay::open_flow(const media::FlowSpec& spec, OnEvent on_told) {
+  if (Trunk* const trunk = find(spec.trunk)) check(*trunk);
+  return plane_.open_flow(spec, std::move(on_told));
 }
 
 void MediaWay::set_remote(media::MediaId id, const media::RemoteSpec& remote) {
@@ -114,6 +120,16 @@ void MediaWay::on_event(media::MediaId id, const media::Event& event) {
   }
 }
 
+// Whether it still gets through by UDP.
+void MediaWay::check(Trunk& trunk) {
+  if (!may_change() || trunk.wants_stream) return;
+  plane_.probe(trunk.id);
+  await_answer(trunk, settings_.patience);
+  trunk.check_timer->start(network_.now() + settings_.check_every, [this, id = trunk.id] {
+    if (Trunk* const it = find(id)) check(*it);
+  });
+}
+
 void MediaWay::await_answer(Trunk& trunk, Duration patience) {
   trunk.answer_timer->start(network_.now() + patience, [this, id = trunk.id] {
     if (Trunk* const it = find(id)) on_no_answer(*it);
@@ -132,6 +148,7 @@ void MediaWay::on_answer(Trunk& trunk) {
   log_.info("media goes by UDP", {{"server", trunk.udp.to_string()}});
   if (!std::exchange(trunk.streaming, false)) return;
   trunk.returned = network_.now();
+  check(trunk);
   // Should it not last, the next time is later.
   trunk.try_again = std::min(2 * trunk.try_again, settings_.longest_try_again);
   // What is still on its way over the stream arrives.

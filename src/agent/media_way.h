@@ -38,6 +38,9 @@ class MediaWay final : public media::Plane {
     config::MediaWay mode = config::MediaWay::Auto;
     // Until a way that does not answer is given up. Less than a relay's flow takes to move (2 s).
     Duration patience = milliseconds{1500};
+    // A trunk that goes by UDP is probed at each new flow, and so often: what it sends may get lost
+    // while what it receives does not.
+    Duration check_every = seconds{10};
     Duration try_again = seconds{10};  // UDP, while media goes over a stream
     Duration longest_try_again = std::chrono::minutes{5};
     Duration dial_again = seconds{1};  // doubling
@@ -61,9 +64,7 @@ class MediaWay final : public media::Plane {
   Result<media::OpenedPort> open_port(const media::PortSpec& spec, OnEvent on_event) override {
     return plane_.open_port(spec, std::move(on_event));
   }
-  Result<media::MediaId> open_flow(const media::FlowSpec& spec, OnEvent on_event) override {
-    return plane_.open_flow(spec, std::move(on_event));
-  }
+  Result<media::MediaId> open_flow(const media::FlowSpec& spec, OnEvent on_event) override;
   Result<media::MediaId> open_trunk(const media::TrunkSpec& spec, OnEvent on_event) override;
   void install_keys(media::KeyRingId ring, const media::KeysOfConnection& keys) override {
     plane_.install_keys(ring, keys);
@@ -87,6 +88,7 @@ class MediaWay final : public media::Plane {
   Trunk* find(media::MediaId id);
   bool may_change() const { return settings_.mode == config::MediaWay::Auto; }
   void on_event(media::MediaId id, const media::Event& event);
+  void check(Trunk& trunk);
   void await_answer(Trunk& trunk, Duration patience);
   void on_answer(Trunk& trunk);
   void on_no_answer(Trunk& trunk);

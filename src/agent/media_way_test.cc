@@ -58,7 +58,7 @@ class FakePlane final : public media::Plane {
   void join(MediaId, MediaId) override {}
   void leave(MediaId) override {}
   void replace(MediaId, MediaId, media::ReplaceStep) override {}
-  void probe(MediaId) override {}
+  void probe(MediaId) override { probe_at(server); }
   void close(MediaId) override { on_event = {}; }
   void count(MediaId, OnCounts) override {}
 
@@ -104,6 +104,7 @@ class MediaWayTest : public ::testing::Test {
     MediaWay::Settings settings;
     settings.mode = mode;
     settings.patience = 150ms;
+    settings.check_every = 200ms;
     settings.try_again = 100ms;
     settings.linger = linger_;
     settings.dial_again = 20ms;
@@ -203,6 +204,14 @@ TEST_F(MediaWayTest, ChangesDuringACallThatFallsSilent) {
   fall_silent();
   ASSERT_TRUE(goes_by("stream"));
   expect_both_ways();
+}
+
+TEST_F(MediaWayTest, ChangesWhenOnlyWhatItSendsIsBlocked) {
+  open_udp(x_);
+  begin();
+  ASSERT_TRUE(goes_by("udp"));
+  block_udp();  // it hears its calls all the same, so nothing falls silent
+  ASSERT_TRUE(goes_by("stream"));
 }
 
 TEST_F(MediaWayTest, StaysWhenAPartyIsOnlyMuted) {

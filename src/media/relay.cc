@@ -288,6 +288,7 @@ void Relay::probe(MediaId id, TimePoint now) {
   if (probing == nullptr) return;
   for (std::uint8_t i = 0; i < ends_[end].components; ++i) {
     probing->at(i).prober.start(now);
+    probing->at(i).doubted = true;
     rearm(end, i);
   }
 }

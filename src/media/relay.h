@@ -205,7 +205,7 @@ class Relay {
     TransportAddress former;
     TimePoint former_until{};
     bool moving = false;
-    bool doubted = false;  // told silent or unconfirmed, or moved: an answer is news
+    bool doubted = false;  // told silent or unconfirmed, asked, or moved: an answer is news
     const TransportAddress& target(TimePoint now) const {
       return moving && now <= former_until ? former : server;
     }

@@ -86,6 +86,20 @@ def test_a_call_goes_over_to_a_stream_and_back(scene: Scene):
     world.hang_up(bob, alice)
 
 
+def test_udp_that_is_blocked_between_calls_costs_the_next_one_moments(scene: Scene):
+    world = World(scene, TAGGED)
+    blocked_site(world, "a", udp=True)
+    alice, bob = world.phone("a", "alice"), world.public_phone("bob", register=True)
+    world.call(alice, bob)
+    world.hang_up(bob, alice)
+    scene.sites["a"].router.firewall(firewall((AGENT, 2776), udp=False))
+    began = time.time()
+    world.call(alice, bob)
+    assert time.time() - began < 8
+    assert way_of(world) == "stream"
+    world.hang_up(bob, alice)
+
+
 def test_another_port_is_tried_before_udp_is_given_up(scene: Scene):
     world = World(scene, {**TAGGED, "media.alternative_port": 443})
     site = strict_site(world, firewall((AGENT, 2776), udp=False) + f"""
