@@ -81,18 +81,18 @@ class Narrator:
 
 
 def probes(world: World, site: str, begin: float) -> str:
-    """How this site's media flows were opened, as its router saw it."""
+    """How this site's way to the server was kept open, and what went over it, as its router saw it."""
     tap = world.scene.sites[site].router.tap
     ours = [p for p in tap.since(begin)
             if p.protocol == "udp" and p.payload and 4 <= p.payload[0] <= 15]
-    sent = [p for p in ours if p.outgoing]
-    flows = {p.source_port for p in sent}
-    confirmed = {p.destination_port for p in ours if not p.outgoing}
-    first = min((p.time for p in sent), default=0.0)
-    last = max((min((q.time for q in ours if not q.outgoing and q.destination_port == flow),
-                    default=first) for flow in flows), default=first)
-    return (f"{len(sent)} probes for {len(flows)} flows, {len(flows & confirmed)} of them "
-            f"confirmed within {(last - first) * 1000:.0f} ms")
+    sent = [p for p in ours if p.outgoing and p.payload[0] == 8]
+    answers = [p for p in ours if not p.outgoing and p.payload[0] == 9]
+    sealed = [p for p in ours if p.payload[0] >= 12]
+    waits = [min((a.time - p.time for a in answers if a.time > p.time), default=None) for p in sent]
+    slowest = max((wait for wait in waits if wait is not None), default=0.0)
+    opened = (f"{len(sent)} probes, {len(answers)} confirmations, each within {slowest * 1000:.0f} ms"
+              if sent else "no probe: the way was open")
+    return f"{opened}; {len(sealed)} sealed datagrams of media"
 
 
 def main() -> int:
