@@ -1,6 +1,7 @@
 #include "agent/media_way.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "media/probe.h"
@@ -25,6 +26,7 @@ struct MediaWay::Trunk {
   std::shared_ptr<void> dial;
   std::unique_ptr<edge::MediaStream> stream;
   std::unique_ptr<net::Timer> check_timer, answer_timer, try_timer, dial_timer, linger_timer;
+  std::optional<TimePoint> answer_due;
   Duration try_again, dial_again;
   TimePoint returned{};  // to UDP
 };
@@ -110,10 +112,10 @@ void MediaWay::on_event(media::MediaId id, const media::Event& event) {
       if (by_udp) on_answer(*trunk);
       return;
     case media::EventKind::Silent:  // or only muted
-      if (!trunk->streaming && !trunk->wants_stream) await_answer(*trunk, settings_.patience);
+      if (!trunk->wants_stream) await_answer(*trunk, settings_.patience);
       return;
     case media::EventKind::Unconfirmed:
-      if (!trunk->streaming && !trunk->wants_stream) await_answer(*trunk, Duration{});
+      if (!trunk->wants_stream) await_answer(*trunk, Duration{});
       return;
     default:
       return;
@@ -130,15 +132,27 @@ void MediaWay::check(Trunk& trunk) {
   });
 }
 
+// Never later than one is due already: calls that come quickly do not put it off.
 void MediaWay::await_answer(Trunk& trunk, Duration patience) {
-  trunk.answer_timer->start(network_.now() + patience, [this, id = trunk.id] {
-    if (Trunk* const it = find(id)) on_no_answer(*it);
+  const TimePoint due = network_.now() + patience;
+  if (trunk.answer_due && *trunk.answer_due <= due) return;
+  trunk.answer_due = due;
+  trunk.answer_timer->start(due, [this, id = trunk.id] {
+    Trunk* const it = find(id);
+    if (it == nullptr) return;
+    it->answer_due.reset();
+    on_no_answer(*it);
   });
+}
+
+void MediaWay::await_nothing(Trunk& trunk) {
+  trunk.answer_due.reset();
+  trunk.answer_timer->stop();
 }
 
 // By UDP.
 void MediaWay::on_answer(Trunk& trunk) {
-  trunk.answer_timer->stop();
+  await_nothing(trunk);
   udp_fails_ = false;
   if (!trunk.wants_stream) return;
   trunk.wants_stream = trunk.trying = false;
@@ -247,7 +261,7 @@ void MediaWay::on_stream_ended(media::MediaId id, const std::string& why) {
   // One that was left already ends: what took its place stands.
   if (!std::exchange(trunk->streaming, false)) return;
   trunk->trying = false;
-  trunk->answer_timer->stop();
+  await_nothing(*trunk);
   if (may_change()) send_to(*trunk, trunk->udp = trunk->x);  // perhaps the network has changed
   dial_later(*trunk, why);
 }

@@ -90,6 +90,7 @@ class MediaWay final : public media::Plane {
   void on_event(media::MediaId id, const media::Event& event);
   void check(Trunk& trunk);
   void await_answer(Trunk& trunk, Duration patience);
+  void await_nothing(Trunk& trunk);
   void on_answer(Trunk& trunk);
   void on_no_answer(Trunk& trunk);
   TransportAddress alternative(const Trunk& trunk) const;

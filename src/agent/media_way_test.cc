@@ -214,6 +214,20 @@ TEST_F(MediaWayTest, ChangesWhenOnlyWhatItSendsIsBlocked) {
   ASSERT_TRUE(goes_by("stream"));
 }
 
+TEST_F(MediaWayTest, ChangesHoweverQuicklyCallsCome) {
+  open_udp(x_);
+  begin();
+  ASSERT_TRUE(goes_by("udp"));
+  block_udp();
+  media::FlowSpec call;
+  call.trunk = MediaId{1};
+  ASSERT_TRUE(run([&] {
+    (void)way_->open_flow(call, {});
+    plane_.socket->send({}, plane_.socket->local(), as_bytes(std::string_view{"."}));  // run on
+    return way_->describe() == "stream";
+  }));
+}
+
 TEST_F(MediaWayTest, StaysWhenAPartyIsOnlyMuted) {
   open_udp(x_);
   begin();
