@@ -77,11 +77,11 @@ void Acceptor::on_stream(std::unique_ptr<net::Stream> stream) {
 // Nothing is said before the media itself: whoever is refused finds the connection closed.
 void Acceptor::on_media_stream(std::unique_ptr<net::Stream> stream) {
   const Buffer certificate = stream->peer_certificate();
-  const Verdict verdict = certificate.empty() || stopping_ || !within_rate()
+  const Verdict verdict = certificate.empty() || stopping_
                               ? Verdict{mux::Refusal{}}
                               : observer_.judge(certificate, network_.wall_now());
   const Peer* peer = std::get_if<Peer>(&verdict);
-  if (peer == nullptr || !sessions_.contains(peer->agent)) {
+  if (peer == nullptr || !sessions_.contains(peer->agent) || !within_rate()) {
     ++counts_.refused;
     return;
   }
@@ -106,13 +106,6 @@ void Acceptor::on_received(Greeting& greeting, Bytes octets) {
 void Acceptor::on_hello(Greeting& greeting, const mux::Hello& hello) {
   if (stopping_)
     return refuse(greeting, {.code = mux::RefusalCode::Stopping, .text = "the server is stopped"});
-  if (!within_rate()) {
-    ++counts_.rate_limited;
-    const auto spread = milliseconds{static_cast<int>(random_.below(4000))};
-    return refuse(greeting, {.code = mux::RefusalCode::Overloaded,
-                             .retry_after = milliseconds{1000} + spread,
-                             .text = "too many agents connect at once"});
-  }
   if (!hello.speaks(mux::kVersion))
     return refuse(greeting,
                   {.code = mux::RefusalCode::WrongVersion, .text = "this server speaks version 1"});
@@ -122,6 +115,14 @@ void Acceptor::on_hello(Greeting& greeting, const mux::Hello& hello) {
                   {.code = mux::RefusalCode::UnknownAgent, .text = "no certificate was shown"});
   const Verdict verdict = observer_.judge(certificate, network_.wall_now());
   if (const auto* refusal = std::get_if<mux::Refusal>(&verdict)) return refuse(greeting, *refusal);
+  // Of those who are let in only: what strangers do takes nothing from them.
+  if (!within_rate()) {
+    ++counts_.rate_limited;
+    const auto spread = milliseconds{static_cast<int>(random_.below(4000))};
+    return refuse(greeting, {.code = mux::RefusalCode::Overloaded,
+                             .retry_after = milliseconds{1000} + spread,
+                             .text = "too many agents connect at once"});
+  }
   const Peer& peer = std::get<Peer>(verdict);
   const auto exporter = mux::resume_exporter(*greeting.stream);
   if (!exporter) return drop(greeting);

@@ -194,6 +194,20 @@ TEST_F(AcceptorTest, TooManyAtOnceAreToldWhenToComeAgainAndThenAreLetIn) {
   EXPECT_GE(acceptor->counts().rate_limited, 1U);
 }
 
+TEST_F(AcceptorTest, WhoIsNotLetInTakesNoPlaceOfThoseWhoAre) {
+  settings.burst = 1;
+  settings.rate = 1;
+  acceptor.reset();
+  open();
+  TestAgent stranger;
+  agent::Dialler::Settings without;
+  without.tls = client_tls(mux::kAlpn, false);
+  const auto knocking = make_dialler(stranger, without);
+  ASSERT_TRUE(run([&] { return !stranger.refusals.empty(); }));
+  connect();
+  EXPECT_EQ(acceptor->counts().rate_limited, 0U);
+}
+
 TEST_F(AcceptorTest, TheNextServerIsDialledWhenOneDoesNotAnswer) {
   const TransportAddress closed{IpAddress::v4({127, 0, 0, 2}), relay->local().port};
   agent::Dialler::Settings two;
