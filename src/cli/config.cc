@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "cli/command.h"
 #include "cli/print.h"
@@ -47,9 +49,12 @@ int check(const Options& options) {
   }
   print_problems(problems);
   if (!problems.empty()) return kUsage;
-  const char* usual = agents ? config::kAgentFile : config::kServerFile;
-  fmt::print("{}: {} configuration, good\n", sources.file.value_or(usual),
-             agents ? "an agent's" : "a server's");
+  const std::string file = sources.file.value_or(agents ? config::kAgentFile : config::kServerFile);
+  const std::string_view side = agents ? "an agent's" : "a server's";
+  if (std::filesystem::exists(file))
+    fmt::print("{}: {} configuration, good\n", file, side);
+  else  // one that was named and is not there is a problem
+    fmt::print("{} is not there: {} configuration is what the defaults say\n", file, side);
   return kOk;
 }
 

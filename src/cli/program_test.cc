@@ -15,6 +15,7 @@
 #include "admin/admin_server.h"
 #include "base/file.h"
 #include "cli/exit.h"
+#include "config/load.h"
 #include "edge/audit.h"
 #include "enrolment/token.h"
 
@@ -133,6 +134,16 @@ TEST_F(Program, ProblemsOfAFileArePrintedAsJsonToo) {
   const Outcome good = run("config check --json --server " + write("good.toml", ""));
   EXPECT_EQ(good.exit, kOk);
   EXPECT_EQ(good.out, "[]\n");
+}
+
+TEST_F(Program, AFileThatIsNotThereIsNotCalledGood) {
+  if (!std::filesystem::exists(config::kAgentFile)) {
+    const Outcome usual = run("config check --agent");
+    EXPECT_EQ(usual.exit, kOk) << "it works without";
+    EXPECT_EQ(usual.out, std::string{config::kAgentFile} +
+                             " is not there: an agent's configuration is what the defaults say\n");
+  }
+  EXPECT_EQ(run("config check " + folder_ + "/none.toml").exit, kUsage);
 }
 
 TEST_F(Program, NobodyThereIsThree) {
