@@ -7,13 +7,6 @@
 #include "media/probe.h"
 
 namespace sallyport::agent {
-namespace {
-
-IpAddress loopback_beside(const IpAddress& ip) {
-  return ip.is_v4() ? IpAddress::v4({127, 0, 0, 1}) : *IpAddress::parse("::1");
-}
-
-}  // namespace
 
 struct MediaWay::Trunk {
   media::MediaId id;
@@ -228,7 +221,7 @@ void MediaWay::on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream)
   bury(std::exchange(trunk->dial, nullptr));
   auto opened = edge::MediaStream::open(
       network_, std::move(stream),
-      {.local = loopback_beside(trunk->x.ip),
+      {.local = edge::loopback_beside(trunk->x.ip),
        .media = {},
        .is_media =
            [token = trunk->token](Bytes datagram) {

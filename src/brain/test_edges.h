@@ -7,6 +7,7 @@
 
 #include "adapter/adapter.h"
 #include "brain/media_paths.h"
+#include "edge/test_silent_edge.h"
 
 namespace sallyport::brain::test {
 
@@ -14,24 +15,12 @@ using adapter::Place;
 using media::MediaId;
 
 // Writes down what it is told, in words.
-class FakeEdge final : public edge::Edge {
+class FakeEdge final : public edge::test::SilentEdge {
  public:
   std::vector<std::string> told;
   std::map<std::uint64_t, media::FlowSpec> flows;
   std::map<std::uint64_t, media::TrunkSpec> trunks;
 
-  void listen(edge::ListenerId, const edge::ListenSpec&) override {}
-  void connect(edge::ConnectionId, const edge::ConnectSpec&) override {}
-  void send(edge::ConnectionId, Bytes) override {}
-  void send_datagram(edge::ListenerId, const edge::Addresses&, Bytes) override {}
-  void start_tls(edge::ConnectionId, const edge::TlsSpec&, bool) override {}
-  void half_close(edge::ConnectionId) override {}
-  void pause_reading(edge::ConnectionId, bool) override {}
-  void set_dscp(edge::ConnectionId, edge::Dscp) override {}
-  void close(edge::ConnectionId) override {}
-  void close(edge::ListenerId) override {}
-  void resolve(edge::QueryId, const std::string&, edge::RecordType) override {}
-  void find_local_address(edge::QueryId, const IpAddress&) override {}
   void open_port(MediaId id, const media::PortSpec&) override { say("port", id); }
   void open_flow(MediaId id, const media::FlowSpec& spec) override {
     say(spec.end == media::FlowEnd::Probing ? "probing" : "awaiting", id);
@@ -51,6 +40,7 @@ class FakeEdge final : public edge::Edge {
   }
   void leave(MediaId id) override { say("leave", id); }
   void probe(MediaId id) override { say("probe", id); }
+  using SilentEdge::close;
   void close(MediaId id) override { say("close", id); }
   void count(edge::QueryId, MediaId id) override { say("count", id); }
 

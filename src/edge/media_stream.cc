@@ -11,6 +11,10 @@ constexpr std::size_t kMostWaiting = 4096;
 
 }  // namespace
 
+IpAddress loopback_beside(const IpAddress& ip) {
+  return ip.is_v4() ? IpAddress::v4({127, 0, 0, 1}) : *IpAddress::parse("::1");
+}
+
 Result<std::unique_ptr<MediaStream>> MediaStream::open(
     net::Network& network, std::unique_ptr<net::Stream> stream, const Settings& settings,
     std::function<void(const Error&)> on_closed) {

@@ -27,6 +27,9 @@ namespace sallyport::edge {
 // ALPN of these connections.
 constexpr std::string_view kMediaAlpn = "sallyport-media/1";
 
+// The loopback address of that one's family: where a media thread of this host can be spoken to.
+IpAddress loopback_beside(const IpAddress& ip);
+
 class MediaStream {
  public:
   struct Settings {

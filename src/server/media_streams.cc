@@ -11,8 +11,7 @@ namespace {
 constexpr std::size_t kMostOfAgent = 2 * std::size_t{media::kMostTrunks};
 
 TransportAddress on_this_host(TransportAddress x) {
-  if (x.ip.is_unspecified())
-    x.ip = x.ip.is_v4() ? IpAddress::v4({127, 0, 0, 1}) : *IpAddress::parse("::1");
+  if (x.ip.is_unspecified()) x.ip = edge::loopback_beside(x.ip);
   return x;
 }
 

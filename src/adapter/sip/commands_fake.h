@@ -7,34 +7,9 @@
 #include <string>
 
 #include "adapter/adapter.h"
+#include "edge/test_silent_edge.h"
 
 namespace sallyport::adapter::sip {
-
-class SilentEdge final : public edge::Edge {
- public:
-  void listen(edge::ListenerId, const edge::ListenSpec&) override {}
-  void connect(edge::ConnectionId, const edge::ConnectSpec&) override {}
-  void send(edge::ConnectionId, Bytes) override {}
-  void send_datagram(edge::ListenerId, const edge::Addresses&, Bytes) override {}
-  void start_tls(edge::ConnectionId, const edge::TlsSpec&, bool) override {}
-  void half_close(edge::ConnectionId) override {}
-  void pause_reading(edge::ConnectionId, bool) override {}
-  void set_dscp(edge::ConnectionId, edge::Dscp) override {}
-  void close(edge::ConnectionId) override {}
-  void close(edge::ListenerId) override {}
-  void resolve(edge::QueryId, const std::string&, edge::RecordType) override {}
-  void find_local_address(edge::QueryId, const IpAddress&) override {}
-  void open_port(edge::MediaId, const media::PortSpec&) override {}
-  void open_flow(edge::MediaId, const media::FlowSpec&) override {}
-  void open_trunk(edge::MediaId, const media::TrunkSpec&) override {}
-  void replace(edge::MediaId, edge::MediaId, media::ReplaceStep) override {}
-  void set_remote(edge::MediaId, const media::RemoteSpec&) override {}
-  void join(edge::MediaId, edge::MediaId) override {}
-  void leave(edge::MediaId) override {}
-  void probe(edge::MediaId) override {}
-  void close(edge::MediaId) override {}
-  void count(edge::QueryId, edge::MediaId) override {}
-};
 
 class FakeCommands final : public Commands {
  public:
@@ -57,7 +32,7 @@ class FakeCommands final : public Commands {
   std::set<Place> away;
 
  private:
-  SilentEdge edge_;
+  edge::test::SilentEdge edge_;
   std::uint64_t last_id_ = 0;
 };
 

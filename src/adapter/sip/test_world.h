@@ -14,6 +14,7 @@
 
 #include "adapter/sip/sip_adapter.h"
 #include "base/test_log.h"
+#include "edge/test_silent_edge.h"
 
 namespace sallyport::adapter::sip::test {
 
@@ -66,7 +67,7 @@ class FakePaths final : public MediaPaths {
 
 class World;
 
-class FakeEdge final : public edge::Edge {
+class FakeEdge final : public edge::test::SilentEdge {
  public:
   FakeEdge(World& world, Place place, IpAddress host) : world_(world), place_(place), host_(host) {}
   void listen(edge::ListenerId id, const edge::ListenSpec& spec) override;
@@ -74,24 +75,10 @@ class FakeEdge final : public edge::Edge {
   void send(edge::ConnectionId id, Bytes octets) override;
   void send_datagram(edge::ListenerId id, const edge::Addresses& addresses,
                      Bytes datagram) override;
-  void start_tls(edge::ConnectionId, const edge::TlsSpec&, bool) override {}
-  void half_close(edge::ConnectionId) override {}
-  void pause_reading(edge::ConnectionId, bool) override {}
-  void set_dscp(edge::ConnectionId, edge::Dscp) override {}
+  using SilentEdge::close;
   void close(edge::ConnectionId id) override;
-  void close(edge::ListenerId) override {}
   void resolve(edge::QueryId id, const std::string& name, edge::RecordType type) override;
   void find_local_address(edge::QueryId id, const IpAddress& toward) override;
-  void open_port(MediaId, const media::PortSpec&) override {}
-  void open_flow(MediaId, const media::FlowSpec&) override {}
-  void open_trunk(MediaId, const media::TrunkSpec&) override {}
-  void replace(MediaId, MediaId, media::ReplaceStep) override {}
-  void set_remote(MediaId, const media::RemoteSpec&) override {}
-  void join(MediaId, MediaId) override {}
-  void leave(MediaId) override {}
-  void probe(MediaId) override {}
-  void close(MediaId) override {}
-  void count(edge::QueryId, MediaId) override {}
 
   struct Listener {
     edge::ListenerId id;
