@@ -19,12 +19,7 @@ struct Acceptor::Greeting {
 };
 
 Acceptor::Acceptor(net::Network& network, Random& random, Settings settings, Observer& observer)
-    : network_(network),
-      random_(random),
-      settings_(std::move(settings)),
-      observer_(observer),
-      tokens_(settings_.burst),
-      tokens_at_(network.now()) {}
+    : network_(network), random_(random), settings_(std::move(settings)), observer_(observer) {}
 
 Acceptor::~Acceptor() = default;
 
@@ -277,15 +272,8 @@ std::unique_ptr<Acceptor::Greeting> Acceptor::take(Greeting& greeting) {
 
 void Acceptor::drop(Greeting& greeting) { take(greeting); }
 
-// A bucket of tokens that fills at `rate`.
 bool Acceptor::within_rate() {
-  const TimePoint now = network_.now();
-  const std::chrono::duration<double> passed = now - tokens_at_;
-  tokens_at_ = now;
-  tokens_ = std::min<double>(settings_.burst, tokens_ + passed.count() * settings_.rate);
-  if (tokens_ < 1) return false;
-  tokens_ -= 1;
-  return true;
+  return hellos_.take(settings_.rate, settings_.burst, network_.now());
 }
 
 }  // namespace sallyport::server

@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "base/token_bucket.h"
 #include "base/transport_address.h"
 #include "mux/driver.h"
 #include "mux/multiplex.h"
@@ -141,8 +142,7 @@ class Acceptor {
   Greetings greetings_;  // the oldest first
   std::map<AgentId, Session> sessions_;
   bool stopping_ = false;
-  double tokens_;
-  TimePoint tokens_at_{};
+  TokenBucket hellos_;
   Counts counts_;
 };
 

@@ -5,7 +5,7 @@
 namespace sallyport::adapter::sip {
 namespace {
 
-constexpr double kBurst = 2.0;  // seconds' worth at once
+constexpr double kBurst = 2.0;  // seconds' worth at once, and one at least
 // Messages of all kinds (responses, ACKs, repetitions), and refusals, for each request that may
 // come.
 constexpr double kMessages = 4.0;
@@ -15,16 +15,11 @@ constexpr std::size_t kMaxSources = 10000;  // a stranger can make up as many as
 constexpr Duration kForget = seconds{2};    // all buckets are as new: see kBurst
 constexpr Duration kCalm = seconds{60};     // without a refusal for so long, a flood is over
 
-}  // namespace
-
-bool RateGuard::Bucket::take(double a_second, TimePoint now) {
-  const double passed = std::chrono::duration<double>(now - last).count();
-  used = std::max(0.0, used - passed * a_second);
-  last = now;
-  if (used + 1 > std::max(1.0, a_second * kBurst)) return false;
-  used += 1;
-  return true;
+bool take(TokenBucket& bucket, double a_second, TimePoint now) {
+  return bucket.take(a_second, std::max(1.0, a_second * kBurst), now);
 }
+
+}  // namespace
 
 RateGuard::Source& RateGuard::source(const Hop& from, TimePoint now) {
   Key key{claimant_of(config_.upstreams, from, Place::outside()), is_reliable(from.transport)};
@@ -62,7 +57,7 @@ void RateGuard::on_flood(Source& source, const Hop& from, TimePoint now) {
 
 bool RateGuard::hears(const Hop& from, TimePoint now) {
   Source& here = source(from, now);
-  if (here.messages.take(here.part * config_.max_requests_a_second * kMessages, now)) return true;
+  if (take(here.messages, here.part * config_.max_requests_a_second * kMessages, now)) return true;
   on_flood(here, from, now);
   return false;
 }
@@ -70,11 +65,11 @@ bool RateGuard::hears(const Hop& from, TimePoint now) {
 RateGuard::Verdict RateGuard::admits(const Hop& from, bool new_call, TimePoint now) {
   Source& here = source(from, now);
   const double requests = here.part * config_.max_requests_a_second;
-  if ((!new_call || here.calls.take(here.part * config_.max_new_calls_a_second, now)) &&
-      here.requests.take(requests, now))
+  if ((!new_call || take(here.calls, here.part * config_.max_new_calls_a_second, now)) &&
+      take(here.requests, requests, now))
     return Verdict::Pass;
   on_flood(here, from, now);
-  return here.refusals.take(requests * kRefusals, now) ? Verdict::Refuse : Verdict::Drop;
+  return take(here.refusals, requests * kRefusals, now) ? Verdict::Refuse : Verdict::Drop;
 }
 
 }  // namespace sallyport::adapter::sip

@@ -14,6 +14,7 @@
 #include "adapter/sip/config.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/token_bucket.h"
 
 namespace sallyport::adapter::sip {
 
@@ -36,15 +37,9 @@ class RateGuard {
  private:
   // Whoever forges datagrams of an upstream takes nothing from what comes over its connections.
   using Key = std::pair<Claimant, bool>;
-  struct Bucket {
-    double used = 0;  // of what it holds
-    TimePoint last{};
-    // Takes one; false if it holds no more. It holds what may come in kBurst.
-    bool take(double a_second, TimePoint now);
-  };
   struct Source {
     double part = 1;  // of an agent's rate
-    Bucket messages, requests, calls, refusals;
+    TokenBucket messages, requests, calls, refusals;
     TimePoint last{};     // something came
     TimePoint refused{};  // something was refused or dropped; none: not in a flood
   };
