@@ -11,13 +11,13 @@ namespace {
 
 class Nowhere final : public Sender {
  public:
-  void send(SocketId, const TransportAddress& to, std::uint8_t, Bytes datagram) override {
+  void send(SocketId, const TransportAddress& to, TrafficClass, Bytes datagram) override {
     benchmark::DoNotOptimize(to.port);
     benchmark::DoNotOptimize(datagram.data());
   }
-  void send_copy(SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  void send_copy(SocketId from, const TransportAddress& to, TrafficClass as,
                  Bytes datagram) override {
-    send(from, to, dscp, datagram);
+    send(from, to, as, datagram);
   }
 };
 

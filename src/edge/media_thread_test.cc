@@ -35,10 +35,11 @@ class Phone {
     room_.flush();
   }
   void take() {
-    while (socket_->receive(room_, [this](const TransportAddress& source, MutableBytes packet) {
-      source_ = source;
-      received_.push_back(to_buffer(packet));
-    }) != 0) {
+    while (
+        socket_->receive(room_, [this](const TransportAddress& source, MutableBytes packet, Ecn) {
+          source_ = source;
+          received_.push_back(to_buffer(packet));
+        }) != 0) {
     }
   }
   const std::vector<Buffer>& received() {

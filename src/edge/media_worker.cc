@@ -91,19 +91,20 @@ int MediaThread::Worker::wait_time() const {
 
 void MediaThread::Worker::receive(std::uint32_t socket, TimePoint now) {
   const media::SocketId id{socket};
-  sockets_[socket]->receive(room_, [&](const TransportAddress& source, MutableBytes datagram) {
-    relay_.on_datagram(id, source, datagram, now, *this);
-  });
+  sockets_[socket]->receive(room_,
+                            [&](const TransportAddress& source, MutableBytes datagram, Ecn ecn) {
+                              relay_.on_datagram(id, source, datagram, now, *this, ecn);
+                            });
 }
 
-void MediaThread::Worker::send(media::SocketId from, const TransportAddress& to, std::uint8_t dscp,
+void MediaThread::Worker::send(media::SocketId from, const TransportAddress& to, TrafficClass as,
                                Bytes datagram) {
-  sockets_[from.value]->queue(room_, to, dscp, datagram);
+  sockets_[from.value]->queue(room_, to, as, datagram);
 }
 
 void MediaThread::Worker::send_copy(media::SocketId from, const TransportAddress& to,
-                                    std::uint8_t dscp, Bytes datagram) {
-  sockets_[from.value]->queue_copy(room_, to, dscp, datagram);
+                                    TrafficClass as, Bytes datagram) {
+  sockets_[from.value]->queue_copy(room_, to, as, datagram);
 }
 
 void MediaThread::Worker::run_commands() {

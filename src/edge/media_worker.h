@@ -44,9 +44,9 @@ class MediaThread::Worker final : public media::Sender {
   Result<void> add_server_socket(media::SocketId id, std::unique_ptr<net::UdpBatch> socket);
   void run();
 
-  void send(media::SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  void send(media::SocketId from, const TransportAddress& to, TrafficClass as,
             Bytes datagram) override;
-  void send_copy(media::SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  void send_copy(media::SocketId from, const TransportAddress& to, TrafficClass as,
                  Bytes datagram) override;
 
  private:

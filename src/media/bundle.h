@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "base/traffic_class.h"
 #include "media/tagged.h"
 
 namespace sallyport::media {
@@ -72,8 +73,8 @@ class Bundle {
     last_compressed_.reset();
   }
 
-  std::uint8_t dscp = 0;  // of every packet in it
-  TimePoint due;          // when it is to leave
+  TrafficClass as;  // of every packet in it
+  TimePoint due;    // when it is to leave
 
  private:
   MutableBytes octets() { return MutableBytes{room_}.subspan(kSealedHeader); }

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "base/traffic_class.h"
 
 namespace sallyport::media {
 
@@ -36,12 +37,12 @@ class HoldingPool {
   }
 
   // False when the packet is too long, the pool is empty, or the line is full.
-  bool hold(WaitingLine& line, Bytes packet, TimePoint now) {
+  bool hold(WaitingLine& line, Bytes packet, Ecn ecn, TimePoint now) {
     if (packet.size() > kSlotSize || free_ == WaitingLine::kNone || line.count == kMostWaiting)
       return false;
     const std::uint16_t slot = free_;
     free_ = slots_[slot].next;
-    slots_[slot] = {now, WaitingLine::kNone, static_cast<std::uint16_t>(packet.size())};
+    slots_[slot] = {now, WaitingLine::kNone, static_cast<std::uint16_t>(packet.size()), ecn};
     std::copy(packet.begin(), packet.end(), octets_.begin() + offset(slot));
     (line.empty() ? line.first : slots_[line.last].next) = slot;
     line.last = slot;
@@ -54,6 +55,7 @@ class HoldingPool {
     return Bytes{octets_}.subspan(static_cast<std::size_t>(offset(line.first)),
                                   slots_[line.first].size);
   }
+  Ecn oldest_ecn(const WaitingLine& line) const { return slots_[line.first].ecn; }
   TimePoint oldest_since(const WaitingLine& line) const { return slots_[line.first].since; }
   void drop_oldest(WaitingLine& line) {
     const std::uint16_t slot = line.first;
@@ -67,6 +69,7 @@ class HoldingPool {
     TimePoint since;
     std::uint16_t next = WaitingLine::kNone;
     std::uint16_t size = 0;
+    Ecn ecn = Ecn::NotCapable;
   };
   static std::ptrdiff_t offset(std::uint16_t slot) {
     return static_cast<std::ptrdiff_t>(slot * kSlotSize);

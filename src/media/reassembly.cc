@@ -4,7 +4,8 @@
 
 namespace sallyport::media {
 
-Reassembly::Added Reassembly::add(std::uint32_t channel, bool second, Bytes body, TimePoint now) {
+Reassembly::Added Reassembly::add(std::uint32_t channel, bool second, Bytes body, Ecn ecn,
+                                  TimePoint now) {
   Added out;
   if (body.size() < 2 || body.size() - 1 > kLongestPacket) return out;
   const std::uint8_t number = body.front();
@@ -27,7 +28,9 @@ Reassembly::Added Reassembly::add(std::uint32_t channel, bool second, Bytes body
       std::copy(part.begin(), part.end(), whole.end() - static_cast<std::ptrdiff_t>(part.size()));
     }
     free(*slot);
-    return {.outcome = Outcome::Whole, .packet = whole};
+    return {.outcome = Outcome::Whole,
+            .packet = whole,
+            .ecn = slot->ecn == Ecn::Congested ? Ecn::Congested : ecn};
   }
   if (slot != slots_.end()) {
     free(*slot);
@@ -39,6 +42,7 @@ Reassembly::Added Reassembly::add(std::uint32_t channel, bool second, Bytes body
   *slot = {.used = true,
            .second = second,
            .number = number,
+           .ecn = ecn,
            .channel = channel,
            .size = part.size(),
            .since = now};

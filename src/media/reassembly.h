@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "base/traffic_class.h"
 
 namespace sallyport::media {
 
@@ -28,9 +29,10 @@ class Reassembly {
     bool gave_up = false;  // another packet of this channel that was not whole
     // Whole: the packet, with `headroom` writable octets before it; valid until the next add().
     MutableBytes packet{};
+    Ecn ecn = Ecn::NotCapable;  // its own: a part that was marked marks it (RFC 3168 section 5.3)
   };
   // `body`: | number of the packet (1) | octets |. `channel` is any number that names it.
-  Added add(std::uint32_t channel, bool second, Bytes body, TimePoint now);
+  Added add(std::uint32_t channel, bool second, Bytes body, Ecn ecn, TimePoint now);
 
   // How many packets were given up since they did not become whole in time.
   std::size_t expire(TimePoint now);
@@ -43,6 +45,7 @@ class Reassembly {
     bool used = false;
     bool second = false;  // the part that is here
     std::uint8_t number = 0;
+    Ecn ecn = Ecn::NotCapable;  // of that part
     std::uint32_t channel = 0;
     std::size_t size = 0;  // of that part
     TimePoint since;

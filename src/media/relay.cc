@@ -373,11 +373,11 @@ std::optional<Duration> Relay::round_trip(const End& end, std::uint8_t component
 // ---- The packet path: in ----
 
 void Relay::on_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
-                        TimePoint now, Sender& sender) {
+                        TimePoint now, Sender& sender, Ecn ecn) {
   ++totals_.received;
   if (datagram.empty()) return drop(Drop::Runt);
   if (socket.value >= sockets_.size()) return drop(Drop::UnknownSocket);
-  Turn turn{now, sender, socket, source};
+  Turn turn{now, sender, socket, source, ecn};
   const SocketUse use = sockets_[socket.value];
   switch (use.kind) {
     case SocketUse::Kind::None:
@@ -561,13 +561,13 @@ void Relay::send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn
   if (port.target().port == 0) return drop(Drop::NoRemote);
   port.meter.out(datagram.size());
   ++totals_.relayed;
-  send(port.socket(), port.target(), to.dscp, datagram, turn);
+  send(port.socket(), port.target(), to, datagram, turn);
 }
 
-void Relay::send(SocketId from, const TransportAddress& to, std::uint8_t dscp, Bytes datagram,
+void Relay::send(SocketId from, const TransportAddress& to, const End& as, Bytes datagram,
                  Turn& turn) {
-  if (turn.transient) return turn.sender.send_copy(from, to, dscp, datagram);
-  turn.sender.send(from, to, dscp, datagram);
+  if (turn.transient) return turn.sender.send_copy(from, to, {as.dscp, turn.ecn}, datagram);
+  turn.sender.send(from, to, {as.dscp, turn.ecn}, datagram);
 }
 
 void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datagram, Turn& turn) {
@@ -576,7 +576,7 @@ void Relay::send_on_awaiting(End& to, std::uint8_t component, MutableBytes datag
   if (flow.bound()) {
     flow.meter.out(datagram.size());
     ++totals_.relayed;
-    return send(flow.socket, flow.source, to.dscp, wrapped, turn);
+    return send(flow.socket, flow.source, to, wrapped, turn);
   }
   wait_for_probe(flow.end, component, flow, wrapped, turn);
 }
@@ -593,7 +593,7 @@ void Relay::wait_for_probe(std::uint32_t end, std::uint8_t component, AwaitingCo
     --totals_.waiting;
     drop(Drop::HeldTooLong);
   }
-  if (!holding_.hold(flow.waiting, wrapped, turn.now)) return drop(Drop::NoRoom);
+  if (!holding_.hold(flow.waiting, wrapped, turn.ecn, turn.now)) return drop(Drop::NoRoom);
   ++totals_.waiting;
   if (flow.waiting.count == 1) deadlines_.arm(place_of(end, component), turn.now + kLongestWait);
 }
@@ -608,13 +608,13 @@ void Relay::send_on_probing(std::uint32_t end, std::uint8_t component, MutableBy
   if (wait_for_confirmation(end, component, flow, wrapped, turn)) return;
   flow.meter.out(datagram.size());
   ++totals_.relayed;
-  send(flow.socket, flow.target(turn.now), to.dscp, wrapped, turn);
+  send(flow.socket, flow.target(turn.now), to, wrapped, turn);
 }
 
 bool Relay::wait_for_confirmation(std::uint32_t end, std::uint8_t component, ProbingComponent& flow,
                                   Bytes wrapped, Turn& turn) {
   if (flow.prober.was_confirmed() || flow.waited_enough) return false;
-  if (holding_.hold(flow.waiting, wrapped, turn.now)) {
+  if (holding_.hold(flow.waiting, wrapped, turn.ecn, turn.now)) {
     ++totals_.waiting;
     if (flow.waiting.count == 1) rearm(end, component);
     return true;
@@ -628,14 +628,15 @@ void Relay::let_go(std::uint32_t end, ProbingComponent& flow, Turn& turn) {
   const End& from = ends_[end];
   for (; !flow.waiting.empty(); holding_.drop_oldest(flow.waiting)) {
     const Bytes packet = holding_.oldest(flow.waiting);
+    const Ecn ecn = holding_.oldest_ecn(flow.waiting);
     --totals_.waiting;
     if (from.trunk != kNone) {
-      put_waiting(from.trunk, packet, turn);
+      put_waiting(from.trunk, packet, ecn, turn);
       continue;
     }
     flow.meter.out(BoundCarriage::inner_size(packet));
     ++totals_.relayed;
-    turn.sender.send_copy(flow.socket, flow.target(turn.now), from.dscp, packet);
+    turn.sender.send_copy(flow.socket, flow.target(turn.now), {from.dscp, ecn}, packet);
   }
 }
 
@@ -643,14 +644,15 @@ void Relay::let_go(AwaitingComponent& flow, Turn& turn) {
   const End& from = ends_[flow.end];
   for (; !flow.waiting.empty(); holding_.drop_oldest(flow.waiting)) {
     const Bytes packet = holding_.oldest(flow.waiting);
+    const Ecn ecn = holding_.oldest_ecn(flow.waiting);
     --totals_.waiting;
     if (from.trunk != kNone) {
-      put_waiting(from.trunk, packet, turn);
+      put_waiting(from.trunk, packet, ecn, turn);
       continue;
     }
     flow.meter.out(BoundCarriage::inner_size(packet));
     ++totals_.relayed;
-    turn.sender.send_copy(flow.socket, flow.source, from.dscp, packet);
+    turn.sender.send_copy(flow.socket, flow.source, {from.dscp, ecn}, packet);
   }
 }
 

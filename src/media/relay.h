@@ -36,6 +36,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "base/traffic_class.h"
 #include "base/transport_address.h"
 #include "media/channel_table.h"
 #include "media/deadlines.h"
@@ -67,12 +68,11 @@ class Sender {
   virtual ~Sender() = default;
 
   // `datagram` lies within the buffer (its headroom included) that on_datagram was given last. It
-  // may be queued as it is, until the owner uses that buffer again. `dscp`: 0 to 63.
-  virtual void send(SocketId from, const TransportAddress& to, std::uint8_t dscp,
-                    Bytes datagram) = 0;
+  // may be queued as it is, until the owner uses that buffer again.
+  virtual void send(SocketId from, const TransportAddress& to, TrafficClass as, Bytes datagram) = 0;
   // `datagram` is the relay's own memory (a probe, a packet that has waited), valid during the call
   // only. At most kMaxCopied octets.
-  virtual void send_copy(SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  virtual void send_copy(SocketId from, const TransportAddress& to, TrafficClass as,
                          Bytes datagram) = 0;
 };
 constexpr std::size_t kMaxCopied = HoldingPool::kSlotSize;
@@ -177,9 +177,10 @@ class Relay {
   // a few at a time; the fast path begins anew.
   void path_changed(TimePoint now);
 
-  // `datagram` has kHeadroom writable octets before it, and may be changed.
+  // `datagram` has kHeadroom writable octets before it, and may be changed. What is sent on of it
+  // has the same ECN.
   void on_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
-                   TimePoint now, Sender& sender);
+                   TimePoint now, Sender& sender, Ecn ecn = Ecn::NotCapable);
   // To be called when next_deadline() is reached; earlier does no harm.
   void on_time(TimePoint now, Sender& sender);
   std::optional<TimePoint> next_deadline() const;
@@ -250,6 +251,7 @@ class Relay {
     Sender& sender;
     SocketId socket{};          // where the datagram arrived
     TransportAddress source{};  // and from where
+    Ecn ecn{};                  // of the packet
     bool transient = false;     // the packet lies in memory of ours that is used again at once
   };
 
@@ -281,8 +283,7 @@ class Relay {
   void send_on_awaiting(End& to, std::uint8_t component, MutableBytes datagram, Turn& turn);
   void send_on_probing(std::uint32_t end, std::uint8_t component, MutableBytes datagram,
                        Turn& turn);
-  void send(SocketId from, const TransportAddress& to, std::uint8_t dscp, Bytes datagram,
-            Turn& turn);
+  void send(SocketId from, const TransportAddress& to, const End& as, Bytes datagram, Turn& turn);
   void wait_for_probe(std::uint32_t end, std::uint8_t component, AwaitingComponent& flow,
                       Bytes wrapped, Turn& turn);
   // False: it need not wait (any longer).
@@ -317,14 +318,13 @@ class Relay {
   void on_path_record(std::uint32_t trunk, const Record& record, Turn& turn);
   void on_channel_packet(ChannelTable::Place place, MutableBytes packet, Turn& turn);
   void send_on_tagged(End& to, std::uint8_t component, MutableBytes packet, Turn& turn);
-  void put(Trunk& trunk, TaggedComponent& flow, Bytes packet, Turn& turn);
-  void put_parts(Trunk& trunk, TaggedComponent& flow, Bytes packet, std::uint8_t dscp, Turn& turn);
-  void put_waiting(std::uint32_t trunk, Bytes record, Turn& turn);
-  void make_room(Trunk& trunk, std::size_t body, std::uint8_t dscp, Turn& turn);
+  void put(Trunk& trunk, TaggedComponent& flow, Bytes packet, Ecn ecn, Turn& turn);
+  void put_parts(Trunk& trunk, TaggedComponent& flow, Bytes packet, TrafficClass as, Turn& turn);
+  void put_waiting(std::uint32_t trunk, Bytes record, Ecn ecn, Turn& turn);
+  void make_room(Trunk& trunk, std::size_t body, TrafficClass as, Turn& turn);
   void flush(Trunk& trunk, Turn& turn);
   void lose_bundle(Trunk& trunk, Drop why);
-  std::optional<Drop> transmit(Trunk& trunk, Bundle::Payload payload, std::uint8_t dscp,
-                               Turn& turn);
+  std::optional<Drop> transmit(Trunk& trunk, Bundle::Payload payload, TrafficClass as, Turn& turn);
   void probe_path(Trunk& trunk, const PathMtu::Probe& probe, Turn& turn);
   void on_trunk_time(std::uint32_t trunk, Turn& turn);
   void rearm(const Trunk& trunk);

@@ -219,7 +219,7 @@ TEST_F(Attack, NoAnswerIsLargerOrMoreFrequentThanWhatCausedIt) {
     if (victim.heard.empty()) continue;
     ++answered;
     ASSERT_LE(victim.heard.front().size(), datagram.size());
-    world.listen(source, [](const TransportAddress&, Bytes) {});
+    world.listen(source, [](const TransportAddress&, Bytes, Ecn) {});
   }
   EXPECT_GT(answered, 100U) << "or this test has tested nothing";
 }

@@ -37,8 +37,8 @@ namespace {
 
 class Nowhere final : public Sender {
  public:
-  void send(SocketId, const TransportAddress&, std::uint8_t, Bytes) override { ++sent; }
-  void send_copy(SocketId, const TransportAddress&, std::uint8_t, Bytes) override { ++sent; }
+  void send(SocketId, const TransportAddress&, TrafficClass, Bytes) override { ++sent; }
+  void send_copy(SocketId, const TransportAddress&, TrafficClass, Bytes) override { ++sent; }
   std::size_t sent = 0;
 };
 

@@ -225,12 +225,13 @@ void Relay::on_compressed(ChannelTable::Place place, const Record& record, Turn&
     if (size.error().code == Errc::NotFound) return drop(Drop::NoReference);
     return drop(size.error());
   }
-  Turn unpacked{.now = turn.now, .sender = turn.sender, .transient = true};
+  Turn unpacked{.now = turn.now, .sender = turn.sender, .ecn = turn.ecn, .transient = true};
   on_channel_packet(place, room.first(*size), unpacked);
 }
 
 void Relay::on_part(ChannelTable::Place place, const Record& record, Turn& turn) {
-  const auto added = reassembly_.add(place, record.form == Form::SecondPart, record.body, turn.now);
+  const auto added =
+      reassembly_.add(place, record.form == Form::SecondPart, record.body, turn.ecn, turn.now);
   if (added.gave_up) {
     --totals_.waiting;
     drop(Drop::HeldTooLong);
@@ -248,7 +249,7 @@ void Relay::on_part(ChannelTable::Place place, const Record& record, Turn& turn)
   }
   --totals_.waiting;
   ++totals_.handled;  // the part that waited; the other stands for the packet
-  Turn whole{.now = turn.now, .sender = turn.sender, .transient = true};
+  Turn whole{.now = turn.now, .sender = turn.sender, .ecn = added.ecn, .transient = true};
   on_channel_packet(place, added.packet, whole);
 }
 
@@ -295,20 +296,20 @@ void Relay::send_on_tagged(End& to, std::uint8_t component, MutableBytes packet,
     AwaitingComponent& under = flows_[std::get<AwaitingPlaces>(ends_[trunk.end].kind).at(0)];
     if (!under.bound()) return wait_for_probe(trunk.end, 0, under, as_record(), turn);
   }
-  put(trunk, flow, packet, turn);
+  put(trunk, flow, packet, turn.ecn, turn);
 }
 
-void Relay::put_waiting(std::uint32_t trunk, Bytes record, Turn& turn) {
+void Relay::put_waiting(std::uint32_t trunk, Bytes record, Ecn ecn, Turn& turn) {
   Reader in{record};
   in.skip(2);
   const Channel channel = in.u16();
   const ChannelTable::Place place = channels_.find(trunk, channel);
   if (place == PlaceIndex::kNone) return drop(Drop::Unjoined);  // it was closed meanwhile
-  put(*trunks_[trunk], channels_[place], in.rest(), turn);
+  put(*trunks_[trunk], channels_[place], in.rest(), ecn, turn);
 }
 
-void Relay::put(Trunk& trunk, TaggedComponent& flow, Bytes packet, Turn& turn) {
-  const std::uint8_t dscp = ends_[flow.end].dscp;
+void Relay::put(Trunk& trunk, TaggedComponent& flow, Bytes packet, Ecn ecn, Turn& turn) {
+  const TrafficClass as{ends_[flow.end].dscp, ecn};
   const std::size_t limit = trunk.limit();
   RtpCompressor::Plan plan{.size = packet.size()};
   if (trunk.spec.compress && kReferenceHead + packet.size() + kRecordHeader <= limit)
@@ -316,9 +317,9 @@ void Relay::put(Trunk& trunk, TaggedComponent& flow, Bytes packet, Turn& turn) {
   if (plan.size > limit && packet.size() > Reassembly::kLongestPacket) return drop(Drop::NoRoom);
   flow.meter.out(packet.size());
   ++totals_.relayed;
-  if (plan.size > limit) return put_parts(trunk, flow, packet, dscp, turn);
+  if (plan.size > limit) return put_parts(trunk, flow, packet, as, turn);
   const bool compressed = plan.how == RtpCompressor::How::Compressed;
-  make_room(trunk, plan.size + (compressed ? kCompressedHead : 0), dscp, turn);
+  make_room(trunk, plan.size + (compressed ? kCompressedHead : 0), as, turn);
   const Form form = plan.how == RtpCompressor::How::Reference ? Form::Reference : Form::Packet;
   const MutableBytes body = compressed
                                 ? trunk.bundle.append_compressed(plan.head, flow.channel, plan.size)
@@ -329,13 +330,13 @@ void Relay::put(Trunk& trunk, TaggedComponent& flow, Bytes packet, Turn& turn) {
   if (alone || trunk.spec.bundle == Duration{}) flush(trunk, turn);
 }
 
-void Relay::put_parts(Trunk& trunk, TaggedComponent& flow, Bytes packet, std::uint8_t dscp,
+void Relay::put_parts(Trunk& trunk, TaggedComponent& flow, Bytes packet, TrafficClass as,
                       Turn& turn) {
   const std::size_t half = (packet.size() + 1) / 2;
   const std::uint8_t number = flow.next_part++;
   for (const Form form : {Form::FirstPart, Form::SecondPart}) {
     const Bytes part = form == Form::FirstPart ? packet.first(half) : packet.subspan(half);
-    make_room(trunk, 1 + part.size(), dscp, turn);
+    make_room(trunk, 1 + part.size(), as, turn);
     const MutableBytes body = trunk.bundle.append(form, flow.channel, 1 + part.size());
     body.front() = number;
     std::copy(part.begin(), part.end(), body.begin() + 1);
@@ -345,12 +346,11 @@ void Relay::put_parts(Trunk& trunk, TaggedComponent& flow, Bytes packet, std::ui
 }
 
 // So that a record with that body can be put into what leaves next.
-void Relay::make_room(Trunk& trunk, std::size_t body, std::uint8_t dscp, Turn& turn) {
+void Relay::make_room(Trunk& trunk, std::size_t body, TrafficClass as, Turn& turn) {
   Bundle& bundle = trunk.bundle;
-  if (!bundle.empty() && (bundle.dscp != dscp || !bundle.fits(body, trunk.limit())))
-    flush(trunk, turn);
+  if (!bundle.empty() && (bundle.as != as || !bundle.fits(body, trunk.limit()))) flush(trunk, turn);
   if (!bundle.empty()) return;
-  bundle.dscp = dscp;
+  bundle.as = as;
   bundle.due = turn.now + trunk.spec.bundle;
   if (trunk.spec.bundle == Duration{}) return;  // it leaves before anything waits
   const auto path = trunk.path.deadline();
@@ -359,7 +359,7 @@ void Relay::make_room(Trunk& trunk, std::size_t body, std::uint8_t dscp, Turn& t
 
 void Relay::flush(Trunk& trunk, Turn& turn) {
   if (trunk.bundle.empty()) return;
-  if (const auto why = transmit(trunk, trunk.bundle.payload(), trunk.bundle.dscp, turn))
+  if (const auto why = transmit(trunk, trunk.bundle.payload(), trunk.bundle.as, turn))
     return lose_bundle(trunk, *why);
   trunk.packets = 0;
   trunk.bundle.clear();
@@ -375,7 +375,7 @@ void Relay::lose_bundle(Trunk& trunk, Drop why) {
 }
 
 // `payload` lies where a header fits before it and a tag behind. Says why it did not go out.
-std::optional<Drop> Relay::transmit(Trunk& trunk, Bundle::Payload payload, std::uint8_t dscp,
+std::optional<Drop> Relay::transmit(Trunk& trunk, Bundle::Payload payload, TrafficClass as,
                                     Turn& turn) {
   SocketId socket;
   TransportAddress to;
@@ -403,7 +403,7 @@ std::optional<Drop> Relay::transmit(Trunk& trunk, Bundle::Payload payload, std::
   }
   meter->out(datagram.size());
   ++totals_.trunk_datagrams_sent;
-  turn.sender.send_copy(socket, to, dscp, datagram);
+  turn.sender.send_copy(socket, to, as, datagram);
   if (trunk.path.on_sent(datagram.size(), turn.now)) rearm(trunk);
   return std::nullopt;
 }

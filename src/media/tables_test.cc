@@ -93,8 +93,8 @@ TEST(HoldingPool, LetsFourPacketsOfALineWaitInOrder) {
   HoldingPool pool{10};
   WaitingLine line;
   for (std::uint8_t i = 0; i < kMostWaiting; ++i)
-    EXPECT_TRUE(pool.hold(line, Buffer{i, 0xaa}, kStart + milliseconds{i}));
-  EXPECT_FALSE(pool.hold(line, Buffer{9}, kStart)) << "a fifth";
+    EXPECT_TRUE(pool.hold(line, Buffer{i, 0xaa}, Ecn::NotCapable, kStart + milliseconds{i}));
+  EXPECT_FALSE(pool.hold(line, Buffer{9}, Ecn::NotCapable, kStart)) << "a fifth";
   for (std::uint8_t i = 0; i < kMostWaiting; ++i) {
     EXPECT_EQ(to_buffer(pool.oldest(line)), (Buffer{i, 0xaa}));
     EXPECT_EQ(pool.oldest_since(line), kStart + milliseconds{i});
@@ -109,8 +109,8 @@ TEST(HoldingPool, HasSoManySlotsForAllLinesAndUsesThemAgain) {
     WaitingLine a;
     WaitingLine b;
     int held = 0;
-    for (int i = 0; i < 4; ++i) held += pool.hold(a, Buffer{1}, kStart) ? 1 : 0;
-    for (int i = 0; i < 4; ++i) held += pool.hold(b, Buffer{2}, kStart) ? 1 : 0;
+    for (int i = 0; i < 4; ++i) held += pool.hold(a, Buffer{1}, Ecn::NotCapable, kStart) ? 1 : 0;
+    for (int i = 0; i < 4; ++i) held += pool.hold(b, Buffer{2}, Ecn::NotCapable, kStart) ? 1 : 0;
     ASSERT_EQ(held, 6);
     for (WaitingLine* line : {&a, &b})
       while (!line->empty()) pool.drop_oldest(*line);
@@ -120,8 +120,8 @@ TEST(HoldingPool, HasSoManySlotsForAllLinesAndUsesThemAgain) {
 TEST(HoldingPool, TakesPacketsUpToItsSlotSize) {
   HoldingPool pool{2};
   WaitingLine line;
-  EXPECT_TRUE(pool.hold(line, Buffer(HoldingPool::kSlotSize, 1), kStart));
-  EXPECT_FALSE(pool.hold(line, Buffer(HoldingPool::kSlotSize + 1, 1), kStart));
+  EXPECT_TRUE(pool.hold(line, Buffer(HoldingPool::kSlotSize, 1), Ecn::NotCapable, kStart));
+  EXPECT_FALSE(pool.hold(line, Buffer(HoldingPool::kSlotSize + 1, 1), Ecn::NotCapable, kStart));
 }
 
 TEST(PleaseLimiter, AnswersASourceTwiceASecondAndAllTogetherNoMoreThanItWasTold) {

@@ -147,7 +147,7 @@ struct TwoParts : testing::Test {
   Reassembly reassembly{kHeadroom, 2};
   TimePoint now = kStart;
   Reassembly::Added add(std::uint32_t channel, bool second, std::string_view body) {
-    return reassembly.add(channel, second, as_bytes(body), now);
+    return reassembly.add(channel, second, as_bytes(body), Ecn::NotCapable, now);
   }
 };
 

@@ -75,7 +75,7 @@ struct Nat {
 
 class World {
  public:
-  using OnDatagram = std::function<void(const TransportAddress& source, Bytes datagram)>;
+  using OnDatagram = std::function<void(const TransportAddress& source, Bytes datagram, Ecn ecn)>;
 
   explicit World(std::uint64_t seed = 1) : random(seed) {}
 
@@ -86,6 +86,7 @@ class World {
   unsigned loss_percent = 0;  // between private and public only, as are the next two
   unsigned duplicate_percent = 0;
   std::function<bool(const TransportAddress& from, const TransportAddress& to, Bytes)> tap;
+  bool congested = false;  // there: what takes part in ECN is marked
 
   void listen(const TransportAddress& address, OnDatagram handler) {
     listeners_[address] = std::move(handler);
@@ -100,24 +101,26 @@ class World {
   }
 
   // From a host at `from`, through its NAT if it has one.
-  void send(TransportAddress from, const TransportAddress& to, Bytes datagram) {
+  void send(TransportAddress from, const TransportAddress& to, Bytes datagram,
+            Ecn ecn = Ecn::NotCapable) {
     Nat* nat = nat_of(from.ip);
     const bool crosses = nat != nullptr && nat_of(to.ip) != nat;
     if (crosses) from = nat->translate(from, to, now);
-    inject(from, to, datagram, crosses || is_outside(to.ip));
+    inject(from, to, datagram, crosses || is_outside(to.ip), ecn);
   }
   // As an attacker can: with any source.
   void inject(const TransportAddress& from, const TransportAddress& to, Bytes datagram,
-              bool crosses = true) {
+              bool crosses = true, Ecn ecn = Ecn::NotCapable) {
     if (tap && !tap(from, to, datagram)) return;
     if (crosses && random.below(100) < loss_percent) return;
+    if (crosses && congested && ecn != Ecn::NotCapable) ecn = Ecn::Congested;
     const bool twice = crosses && random.below(100) < duplicate_percent;
     for (int i = 0; i < (twice ? 2 : 1); ++i) {
       const Duration extra = jitter == Duration{} || !crosses
                                  ? Duration{}
                                  : Duration{static_cast<std::int64_t>(
                                        random.below(static_cast<std::uint64_t>(jitter.count())))};
-      in_flight_.push({now + delay + extra, sequence_++, from, to, to_buffer(datagram)});
+      in_flight_.push({now + delay + extra, sequence_++, from, to, to_buffer(datagram), ecn});
     }
   }
 
@@ -156,6 +159,7 @@ class World {
     TransportAddress from;
     TransportAddress to;
     Buffer octets;
+    Ecn ecn;
     bool operator<(const InFlight& other) const {
       return std::tie(due, sequence) > std::tie(other.due, other.sequence);
     }
@@ -180,7 +184,7 @@ class World {
       break;
     }
     const auto it = listeners_.find(to);
-    if (it != listeners_.end()) it->second(one.from, one.octets);
+    if (it != listeners_.end()) it->second(one.from, one.octets, one.ecn);
   }
 
   std::priority_queue<InFlight> in_flight_;
@@ -208,8 +212,8 @@ class Host final : public Sender {
   SocketId open(const TransportAddress& address) {
     sockets_.push_back(address);
     const SocketId id{static_cast<std::uint32_t>(sockets_.size())};
-    world_.listen(address, [this, id](const TransportAddress& source, Bytes datagram) {
-      receive(id, source, datagram);
+    world_.listen(address, [this, id](const TransportAddress& source, Bytes datagram, Ecn ecn) {
+      receive(id, source, datagram, ecn);
     });
     return id;
   }
@@ -218,10 +222,11 @@ class Host final : public Sender {
     EXPECT_TRUE(relay.add_server_socket(id));
     return id;
   }
-  void receive(SocketId id, const TransportAddress& source, Bytes datagram) {
+  void receive(SocketId id, const TransportAddress& source, Bytes datagram,
+               Ecn ecn = Ecn::NotCapable) {
     buffer_.assign(kHeadroom, 0xee);
     buffer_.insert(buffer_.end(), datagram.begin(), datagram.end());
-    relay.on_datagram(id, source, MutableBytes{buffer_}.subspan(kHeadroom), world_.now, *this);
+    relay.on_datagram(id, source, MutableBytes{buffer_}.subspan(kHeadroom), world_.now, *this, ecn);
   }
   std::size_t count(EventKind kind) const {
     std::size_t out = 0;
@@ -236,13 +241,13 @@ class Host final : public Sender {
     EXPECT_EQ(all.received, all.relayed + all.handled + all.waiting + dropped);
   }
 
-  void send(SocketId from, const TransportAddress& to, std::uint8_t, Bytes datagram) override {
-    world_.send(sockets_.at(from.value - 1), to, datagram);
+  void send(SocketId from, const TransportAddress& to, TrafficClass as, Bytes datagram) override {
+    world_.send(sockets_.at(from.value - 1), to, datagram, as.ecn);
   }
-  void send_copy(SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  void send_copy(SocketId from, const TransportAddress& to, TrafficClass as,
                  Bytes datagram) override {
     EXPECT_LE(datagram.size(), kMaxCopied);
-    send(from, to, dscp, datagram);
+    send(from, to, as, datagram);
   }
 
  private:
@@ -255,8 +260,9 @@ class Host final : public Sender {
 class Terminal {
  public:
   Terminal(World& world, const TransportAddress& where) : address(where), world_(world) {
-    world.listen(where, [this](const TransportAddress& source, Bytes datagram) {
+    world.listen(where, [this](const TransportAddress& source, Bytes datagram, Ecn marked) {
       heard.push_back(to_buffer(datagram));
+      heard_ecn.push_back(marked);
       heard_from.insert(source);
       heard_at.push_back(world_.now);
     });
@@ -264,9 +270,11 @@ class Terminal {
   TransportAddress address;
   std::vector<Buffer> heard;
   std::vector<TimePoint> heard_at;
+  std::vector<Ecn> heard_ecn;
+  Ecn ecn = Ecn::NotCapable;  // of what it sends
   std::set<TransportAddress> heard_from;
 
-  void send(const TransportAddress& to, Bytes datagram) { world_.send(address, to, datagram); }
+  void send(const TransportAddress& to, Bytes datagram) { world_.send(address, to, datagram, ecn); }
   // `count` packets, one each 20 ms, from now on.
   void talk(const TransportAddress& to, std::uint32_t first, std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i)

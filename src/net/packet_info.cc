@@ -15,6 +15,13 @@ void ask_for_packet_info(const Fd& socket, bool v4) {
     set_option(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 }
 
+void ask_for_traffic_class(const Fd& socket, bool v4) {
+  if (v4)
+    set_option(socket, IPPROTO_IP, IP_RECVTOS, 1);
+  else
+    set_option(socket, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+}
+
 void PacketInfo::receive_into(msghdr& message) {
   message.msg_control = room_.data();
   message.msg_controllen = room_.size();
@@ -47,8 +54,8 @@ void PacketInfo::set_source(msghdr& message, const IpAddress& from) {
   }
 }
 
-void PacketInfo::set_traffic_class(msghdr& message, bool v4, std::uint8_t dscp) {
-  const int traffic_class = (dscp & 0x3f) << 2;
+void PacketInfo::set_traffic_class(msghdr& message, bool v4, TrafficClass as) {
+  const int traffic_class = as.octet();
   cmsghdr* header = v4 ? append(message, IPPROTO_IP, IP_TOS, sizeof traffic_class)
                        : append(message, IPPROTO_IPV6, IPV6_TCLASS, sizeof traffic_class);
   std::memcpy(CMSG_DATA(header), &traffic_class, sizeof traffic_class);
@@ -78,6 +85,21 @@ std::optional<IpAddress> destination_of(const msghdr& message) {
     }
   }
   return std::nullopt;
+}
+
+Ecn ecn_of(const msghdr& message) {
+  auto* from = const_cast<msghdr*>(&message);
+  for (cmsghdr* header = CMSG_FIRSTHDR(from); header != nullptr;
+       header = CMSG_NXTHDR(from, header)) {
+    // IPv4 tells one octet, IPv6 an int.
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TOS)
+      return sallyport::ecn_of(*CMSG_DATA(header));
+    if (header->cmsg_level != IPPROTO_IPV6 || header->cmsg_type != IPV6_TCLASS) continue;
+    int traffic_class = 0;
+    std::memcpy(&traffic_class, CMSG_DATA(header), sizeof traffic_class);
+    return sallyport::ecn_of(static_cast<std::uint8_t>(traffic_class));
+  }
+  return Ecn::NotCapable;
 }
 
 std::size_t segment_of(const msghdr& message) {

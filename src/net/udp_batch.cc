@@ -49,8 +49,7 @@ std::size_t UdpRoom::receive(int socket, std::size_t most) {
     message.msg_namelen = sizeof from_[i].v6;
     message.msg_iov = &in_octets_[i];
     message.msg_iovlen = 1;
-    message.msg_control = nullptr;
-    message.msg_controllen = 0;
+    told_[i].receive_into(message);
     message.msg_flags = 0;
   }
   for (;;) {
@@ -80,7 +79,7 @@ std::size_t UdpRoom::receive_trains(int socket, std::size_t most) {
     message.msg_namelen = sizeof from_[i].v6;
     message.msg_iov = &in_octets_[i];
     message.msg_iovlen = 1;
-    train_info_[i].receive_into(message);
+    told_[i].receive_into(message);
   }
   for (;;) {
     const int n =
@@ -117,8 +116,8 @@ MutableBytes UdpRoom::take(std::size_t train, std::size_t offset, std::size_t& n
 
 bool UdpRoom::was_cut(std::size_t i) const { return (in_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
 
-std::uint32_t UdpRoom::append(const TransportAddress& to, std::uint8_t dscp, Bytes datagram) {
-  queued_.push_back({.to = SocketAddress{to}, .datagram = datagram, .dscp = dscp, .next = kNone});
+std::uint32_t UdpRoom::append(const TransportAddress& to, TrafficClass as, Bytes datagram) {
+  queued_.push_back({.to = SocketAddress{to}, .datagram = datagram, .as = as, .next = kNone});
   return static_cast<std::uint32_t>(queued_.size() - 1);
 }
 
@@ -157,7 +156,7 @@ std::size_t UdpRoom::count_train(const UdpBatch& socket, std::uint32_t first) co
   std::size_t n = 1;
   for (std::uint32_t at = head.next; at != kNone && n < most; at = queued_[at].next, ++n) {
     const Queued& one = queued_[at];
-    if (one.dscp != head.dscp || one.datagram.empty() || one.datagram.size() > size ||
+    if (one.as != head.as || one.datagram.empty() || one.datagram.size() > size ||
         !same(one.to, head.to))
       break;
     if (one.datagram.size() < size) return n + 1;
@@ -183,8 +182,8 @@ std::size_t UdpRoom::fill(UdpBatch& socket, std::uint32_t& next) {
       out_octets_[octets++] = {const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
       next = queued_[next].next;
     }
-    if (head.dscp != socket.dscp_)
-      info_[n].set_traffic_class(message, socket.local_.ip.is_v4(), head.dscp);
+    if (head.as != socket.as_)
+      info_[n].set_traffic_class(message, socket.local_.ip.is_v4(), head.as);
     if (train > 1) info_[n].set_segment(message, static_cast<std::uint16_t>(head.datagram.size()));
   }
   return n;
@@ -270,6 +269,7 @@ Result<std::unique_ptr<UdpBatch>> UdpBatch::open(const TransportAddress& local,
   set_buffer(*socket, SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer);
   if (options.share_port) set_option(*socket, SOL_SOCKET, SO_REUSEPORT, 1);
   set_dscp(*socket, local.ip.is_v4(), options.dscp);
+  ask_for_traffic_class(*socket, local.ip.is_v4());
   // Media is never fragmented: NATs and firewalls drop fragments, and one lost fragment loses all.
   // Of the two ways to say so PROBE does not believe ICMP, which anybody can forge to make the path
   // seem narrow: every datagram that fits the interface is sent.
@@ -295,14 +295,14 @@ std::uint64_t UdpBatch::missed() const {
   return memory[SK_MEMINFO_DROPS];
 }
 
-void UdpBatch::queue(UdpRoom& room, const TransportAddress& to, std::uint8_t dscp, Bytes datagram) {
+void UdpBatch::queue(UdpRoom& room, const TransportAddress& to, TrafficClass as, Bytes datagram) {
   if (room.queued_.size() == room.options_.sends) room.flush();
   // Before the address is made: a family that this socket cannot send to is nobody's.
   if (to.ip.is_v4() != local_.ip.is_v4()) {
     ++room.counts_.refused;
     return;
   }
-  const std::uint32_t place = room.append(to, dscp, datagram);
+  const std::uint32_t place = room.append(to, as, datagram);
   if (first_ == UdpRoom::kNone) {
     first_ = place;
     room.dirty_.push_back(this);
@@ -312,10 +312,10 @@ void UdpBatch::queue(UdpRoom& room, const TransportAddress& to, std::uint8_t dsc
   last_ = place;
 }
 
-void UdpBatch::queue_copy(UdpRoom& room, const TransportAddress& to, std::uint8_t dscp,
+void UdpBatch::queue_copy(UdpRoom& room, const TransportAddress& to, TrafficClass as,
                           Bytes datagram) {
   if (room.queued_.size() == room.options_.sends) room.flush();
-  queue(room, to, dscp, room.copy(datagram));
+  queue(room, to, as, room.copy(datagram));
 }
 
 }  // namespace sallyport::net

@@ -21,6 +21,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/traffic_class.h"
 #include "base/transport_address.h"
 #include "net/fd.h"
 #include "net/packet_info.h"
@@ -77,7 +78,7 @@ class UdpRoom {
   struct Queued {
     SocketAddress to;
     Bytes datagram;
-    std::uint8_t dscp = 0;
+    TrafficClass as;
     std::uint32_t next = kNone;  // of the same socket
   };
 
@@ -98,7 +99,8 @@ class UdpRoom {
   MutableBytes datagram(std::size_t i) {
     return slot(first_slot_ + i).subspan(options_.headroom, in_[i].msg_len);
   }
-  std::uint32_t append(const TransportAddress& to, std::uint8_t dscp, Bytes datagram);
+  Ecn ecn(std::size_t i) const { return ecn_of(in_[i].msg_hdr); }
+  std::uint32_t append(const TransportAddress& to, TrafficClass as, Bytes datagram);
   Bytes copy(Bytes datagram);
   void flush(UdpBatch& socket);
   std::size_t fill(UdpBatch& socket, std::uint32_t& next);
@@ -120,12 +122,12 @@ class UdpRoom {
   std::array<mmsghdr, kBatch> in_{};
   std::array<iovec, kBatch> in_octets_{};
   std::array<SocketAddress, kBatch> from_{};
+  std::array<PacketInfo, kBatch> told_{};  // of what was received
   std::array<mmsghdr, kBatch> out_{};
   std::array<iovec, kBatch> out_octets_{};
   std::array<PacketInfo, kBatch> info_{};
   // Of receive_trains(): taken when a socket first needs it.
   std::unique_ptr<std::array<std::array<std::uint8_t, kLongestTrain>, kTrains>> trains_;
-  std::array<PacketInfo, kTrains> train_info_{};
   std::array<std::size_t, kTrains> train_segment_{};
 };
 
@@ -151,29 +153,29 @@ class UdpBatch {
   // Datagrams that the kernel dropped because they were not read in time.
   std::uint64_t missed() const;
 
-  // Calls on_datagram(const TransportAddress& source, MutableBytes datagram) for each datagram of
-  // one batch; it may queue them, or parts of them, at any socket of the room, and change them and
-  // the headroom before them. Returns how many came; 0: nothing is left. A socket that had few asks
-  // for few, since each place in a batch costs time even when it stays empty.
+  // Calls on_datagram(const TransportAddress& source, MutableBytes datagram, Ecn ecn) for each
+  // datagram of one batch; it may queue them, or parts of them, at any socket of the room, and
+  // change them and the headroom before them. Returns how many came; 0: nothing is left. A socket
+  // that had few asks for few, since each place in a batch costs time even when it stays empty.
   template <typename OnDatagram>
   std::size_t receive(UdpRoom& room, OnDatagram&& on_datagram) {
     if (trains_) return receive_trains(room, on_datagram);
     const std::size_t n = room.receive(native(), ask_);
     for (std::size_t i = 0; i < n; ++i)
-      if (!room.was_cut(i)) on_datagram(room.source(i), room.datagram(i));
+      if (!room.was_cut(i)) on_datagram(room.source(i), room.datagram(i), room.ecn(i));
     ask_anew(n, UdpRoom::kBatch);
     return n;
   }
 
   // `datagram` lies in a slot of the room, or in other memory that stays until the flush.
-  void queue(UdpRoom& room, const TransportAddress& to, std::uint8_t dscp, Bytes datagram);
+  void queue(UdpRoom& room, const TransportAddress& to, TrafficClass as, Bytes datagram);
   // `datagram` is copied; at most options.longest_copy octets.
-  void queue_copy(UdpRoom& room, const TransportAddress& to, std::uint8_t dscp, Bytes datagram);
+  void queue_copy(UdpRoom& room, const TransportAddress& to, TrafficClass as, Bytes datagram);
 
  private:
   friend class UdpRoom;
   UdpBatch(Fd socket, std::uint8_t dscp)
-      : socket_(std::move(socket)), local_(local_address(socket_)), dscp_(dscp) {}
+      : socket_(std::move(socket)), local_(local_address(socket_)), as_(dscp) {}
 
   template <typename OnDatagram>
   std::size_t receive_trains(UdpRoom& room, OnDatagram& on_datagram) {
@@ -181,11 +183,12 @@ class UdpBatch {
     std::size_t n = 0;
     for (std::size_t i = 0; i < trains; ++i) {
       const TransportAddress from = room.source(i);
+      const Ecn ecn = room.ecn(i);
       std::size_t next = 0;
       for (;; ++n) {
         const MutableBytes datagram = room.take(i, next, next);
         if (datagram.data() == nullptr) break;
-        on_datagram(from, datagram);
+        on_datagram(from, datagram, ecn);
       }
     }
     ask_anew(trains, UdpRoom::kTrains);
@@ -201,7 +204,7 @@ class UdpBatch {
 
   Fd socket_;
   TransportAddress local_;
-  std::uint8_t dscp_;     // the socket's own; a datagram with another carries it in ancillary data
+  TrafficClass as_;       // the socket's own; a datagram with another carries it in ancillary data
   std::size_t ask_ = 4;   // messages, at the next receive()
   bool trains_ = false;   // the kernel puts together what is received
   bool segments_ = true;  // it cuts what is sent; false: it has refused to

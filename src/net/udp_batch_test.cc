@@ -35,7 +35,7 @@ class UdpBatchTest : public ::testing::TestWithParam<const char*> {
     std::vector<std::string> out;
     while (out.size() < many && !HasFatalFailure()) {
       wait_readable(socket);
-      socket.receive(room_, [&](const TransportAddress& source, MutableBytes datagram) {
+      socket.receive(room_, [&](const TransportAddress& source, MutableBytes datagram, Ecn) {
         source_ = source;
         out.emplace_back(as_text(datagram));
       });
@@ -71,7 +71,7 @@ TEST_P(UdpBatchTest, RelaysFromWhereADatagramLies) {
   std::size_t relayed = 0;
   while (relayed < 100) {
     wait_readable(*a_);
-    relayed += a_->receive(room_, [&](const TransportAddress&, MutableBytes datagram) {
+    relayed += a_->receive(room_, [&](const TransportAddress&, MutableBytes datagram, Ecn) {
       // A header of four octets goes before it, in the headroom.
       const MutableBytes longer{datagram.data() - 4, datagram.size() + 4};
       std::fill_n(longer.begin(), 4, std::uint8_t{'#'});
@@ -97,7 +97,7 @@ TEST_P(UdpBatchTest, MoreThanTheRoomHoldsIsFlushedOnTheWay) {
   std::size_t received = 0;
   while (received < 40) {
     wait_readable(*b_);
-    received += b_->receive(room, [&](const TransportAddress& source, MutableBytes datagram) {
+    received += b_->receive(room, [&](const TransportAddress& source, MutableBytes datagram, Ecn) {
       b_->queue(room, source, 0, datagram);
     });
   }
@@ -133,6 +133,30 @@ TEST_P(UdpBatchTest, SetsTheClassOfEachDatagram) {
     const cmsghdr* header = CMSG_FIRSTHDR(&message);
     ASSERT_NE(header, nullptr);
     EXPECT_EQ(*CMSG_DATA(header) >> 2, dscp);
+  }
+}
+
+TEST_P(UdpBatchTest, TellsTheEcnOfEachDatagram) {
+  constexpr std::array kEach{Ecn::Capable0, Ecn::NotCapable, Ecn::Congested, Ecn::Capable1};
+  UdpOptions grouped;
+  grouped.many_from_one = true;
+  const auto trains = open({.ip = a_->local().ip, .port = 0}, grouped);
+  for (UdpBatch* const to : {b_.get(), trains.get()}) {
+    // Of one size, several of each class one after another: the kernel may put those together.
+    std::vector<Ecn> sent;
+    for (const Ecn ecn : kEach)
+      for (int i = 0; i < 3; ++i) {
+        a_->queue(room_, to->local(), {46, ecn}, as_bytes("a packet"));
+        sent.push_back(ecn);
+      }
+    room_.flush();
+    std::vector<Ecn> told;
+    while (told.size() < sent.size()) {
+      wait_readable(*to);
+      to->receive(room_,
+                  [&](const TransportAddress&, MutableBytes, Ecn ecn) { told.push_back(ecn); });
+    }
+    EXPECT_EQ(told, sent);
   }
 }
 
@@ -212,7 +236,7 @@ TEST_P(UdpBatchTest, WhatIsPutTogetherIsRelayedFromItsPlaceWithItsHeadroom) {
   room_.flush();
   for (std::size_t n = 0; n < kMany;) {
     wait_readable(*relay);
-    n += relay->receive(room, [&](const TransportAddress&, MutableBytes datagram) {
+    n += relay->receive(room, [&](const TransportAddress&, MutableBytes datagram, Ecn) {
       const MutableBytes longer{datagram.data() - 4, datagram.size() + 4};
       std::fill_n(longer.begin(), 4, std::uint8_t{'#'});
       relay->queue(room, b_->local(), 0, longer);

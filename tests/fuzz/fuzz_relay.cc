@@ -21,15 +21,15 @@ TransportAddress address(std::uint8_t n) {
 
 class CountingSender final : public Sender {
  public:
-  void send(SocketId, const TransportAddress&, std::uint8_t, Bytes datagram) override {
+  void send(SocketId, const TransportAddress&, TrafficClass, Bytes datagram) override {
     octets += datagram.size();
     if (!datagram.empty()) last = datagram.back();  // it must be readable
   }
-  void send_copy(SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  void send_copy(SocketId from, const TransportAddress& to, TrafficClass as,
                  Bytes datagram) override {
     SALLYPORT_REQUIRE(datagram.size() <= kMaxCopied);
     copied += datagram.size();
-    send(from, to, dscp, datagram);
+    send(from, to, as, datagram);
   }
   std::size_t octets = 0;
   std::size_t copied = 0;

@@ -56,8 +56,8 @@ void check_records(Bytes octets) {
     switch (record->form) {
       case Form::FirstPart:
       case Form::SecondPart: {
-        const auto added =
-            reassembly.add(record->channel, record->form == Form::SecondPart, record->body, kNow);
+        const auto added = reassembly.add(record->channel, record->form == Form::SecondPart,
+                                          record->body, Ecn::NotCapable, kNow);
         if (added.outcome == Reassembly::Outcome::Whole)
           SALLYPORT_REQUIRE(added.packet.size() <= Reassembly::kLongestPacket);
         break;

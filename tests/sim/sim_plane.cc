@@ -58,7 +58,7 @@ void SimPlane::schedule() {
     });
 }
 
-void SimPlane::send(SocketId from, const TransportAddress& to, std::uint8_t /*dscp*/,
+void SimPlane::send(SocketId from, const TransportAddress& to, TrafficClass /*as*/,
                     Bytes datagram) {
   network_.world().send(network_.realm(), sockets_.at(from), to, datagram);
 }

@@ -40,11 +40,11 @@ class SimPlane final : public media::Plane, private media::Sender {
   std::size_t trunks() const { return relay_->trunks(); }
 
  private:
-  void send(media::SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  void send(media::SocketId from, const TransportAddress& to, TrafficClass as,
             Bytes datagram) override;
-  void send_copy(media::SocketId from, const TransportAddress& to, std::uint8_t dscp,
+  void send_copy(media::SocketId from, const TransportAddress& to, TrafficClass as,
                  Bytes datagram) override {
-    send(from, to, dscp, datagram);
+    send(from, to, as, datagram);
   }
   std::optional<media::SocketId> open_socket(std::uint16_t port);
   void close_socket(media::SocketId socket);
