@@ -29,7 +29,7 @@ bool TrunkEnd::unwrap(MutableBytes datagram, const Each& each) {
   if (!header) return true;
   const auto opened = ring_.open(*header, datagram, Clock::now());
   if (opened.outcome != media::KeyRing::Outcome::Opened) return true;
-  if (header->channel != media::kNoChannel) {
+  if (media::is_of_a_flow(header->channel)) {
     deliver(header->channel, opened.payload, each);
     return true;
   }

@@ -1,6 +1,7 @@
 #include "brain/trunks.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -11,8 +12,9 @@ using media::MediaId;
 
 namespace {
 
-// Channels of one trunk: so many that a random one is soon found among those that are left.
-constexpr std::size_t kMostChannels = 50'000;
+// Channels of one trunk: so few that a random one is soon found among those that are left.
+constexpr std::size_t kMostChannels = 6'000;
+static_assert(kMostChannels < media::kChannelsOfOwner);
 
 }  // namespace
 
@@ -38,10 +40,12 @@ Trunk* Trunks::choose(Place place, const TransportAddress& server) {
 }
 
 Trunk& Trunks::open(Place place, Site& site, const TransportAddress& server) {
+  const std::uint8_t owner = next_owner();
   Trunk& trunk = site.trunks.emplace_back();
   trunk.probing = MediaId{commands_.new_id()};
   trunk.awaiting = MediaId{commands_.new_id()};
   trunk.server = server;
+  trunk.owner = owner;
   trunk.watched = {.place = place, .server = {server}, .started = commands_.now()};
   media::TrunkSpec spec{.end = media::FlowEnd::Awaiting,
                         .secret = {.token = random_.array<16>(), .key = random_.array<16>()},
@@ -50,7 +54,8 @@ Trunk& Trunks::open(Place place, Site& site, const TransportAddress& server) {
                         .sealed = options_.sealed,
                         .ring = media::KeyRingId{place.agent.value},
                         .compress = options_.compress,
-                        .bundle = options_.bundle};
+                        .bundle = options_.bundle,
+                        .owner = trunk.owner};
   commands_.edge(Place::outside())->open_trunk(trunk.awaiting, spec);
   spec.end = media::FlowEnd::Probing;
   spec.server = server;
@@ -63,11 +68,20 @@ Trunk& Trunks::open(Place place, Site& site, const TransportAddress& server) {
   return trunk;
 }
 
+// The one that the fewest trunks have, of all agents: so each of an edge's threads has its share.
+std::uint8_t Trunks::next_owner() const {
+  std::array<std::size_t, media::kMaxOwners> having{};
+  for (const auto& [place, site] : sites_)
+    for (const Trunk& trunk : site.trunks) ++having.at(trunk.owner);
+  return static_cast<std::uint8_t>(std::min_element(having.begin(), having.end()) - having.begin());
+}
+
 std::vector<media::Channel> Trunks::take_channels(Trunk& trunk, unsigned count) {
   std::vector<media::Channel> out;
   while (out.size() < count) {
     // At random: in clear, a channel that nobody can guess is some protection.
-    const auto channel = static_cast<media::Channel>(random_.below(65535) + 1);
+    const auto channel = static_cast<media::Channel>(media::records_of(trunk.owner) + 1 +
+                                                     random_.below(media::kChannelsOfOwner - 1));
     if (trunk.channels.insert(channel).second) out.push_back(channel);
   }
   return out;

@@ -27,6 +27,7 @@ struct TrunkOptions {
 struct Trunk {
   media::MediaId probing, awaiting;  // the ends: at the agent's own edge, at the outside one
   TransportAddress server;
+  std::uint8_t owner = 0;
   std::set<media::Channel> channels;
   FlowWatch::Flow watched{};
   bool bound = false;  // the awaiting end was
@@ -66,6 +67,7 @@ class Trunks {
   };
 
   Trunk& open(adapter::Place place, Site& site, const TransportAddress& server);
+  std::uint8_t next_owner() const;
   void close(adapter::Place place, const Trunk& trunk);
 
   TrunkOptions options_;

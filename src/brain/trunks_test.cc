@@ -82,6 +82,24 @@ TEST_F(TrunksTest, OneThatIsRefusedIsNotTriedAgain) {
   EXPECT_TRUE(ride(site)) << "the agent has begun anew";
 }
 
+TEST_F(TrunksTest, OwnersAreSpreadOverAllAgentsTrunks) {
+  const auto owner_at = [&](Place place) {
+    const Trunk& trunk = *trunks.find(ride(place));
+    for (const media::Channel channel : taken) {
+      EXPECT_EQ(media::owner_of(channel), trunk.owner);
+      EXPECT_TRUE(media::is_of_a_flow(channel));
+    }
+    EXPECT_EQ(commands.edges[place].trunks.at(trunk.probing.value).owner, trunk.owner);
+    return trunk.owner;
+  };
+  EXPECT_EQ(owner_at(site), 0);
+  EXPECT_EQ(owner_at(other_site), 1);
+  EXPECT_EQ(owner_at(site), 2);
+  EXPECT_EQ(owner_at(site), 0) << "the same trunk again";
+  trunks.close_all(other_site);
+  EXPECT_EQ(owner_at(other_site), 1) << "nobody has it any more";
+}
+
 TEST_F(TrunksTest, AreClosedAtBothEdgesWithTheirAgent) {
   const MediaId one = ride(site);
   const MediaId awaiting = trunks.find(one)->awaiting;

@@ -108,17 +108,19 @@ Result<void> apply(const wire::OpenTrunk& from, edge::Edge& edge) {
   SALLYPORT_TRY(server, decode(from.server()));
   if (from.keepalive_ms() == 0) return fail(Errc::BadValue, "keepalive is zero");
   if (from.bundle_us() > kMostBundleUs) return fail(Errc::BadValue, "bundling for too long");
-  edge.open_trunk(MediaId{from.id()},
-                  {.end = from.probing() ? media::FlowEnd::Probing : media::FlowEnd::Awaiting,
-                   .secret = *secret,
-                   .server = *server,
-                   .dscp = *dscp,
-                   .keepalive = milliseconds{from.keepalive_ms()},
-                   .sealed = !from.in_clear(),
-                   .ring = {},  // whose keys: those of this session
-                   .compress = from.compress(),
-                   .bundle = std::chrono::duration_cast<Duration>(
-                       std::chrono::microseconds{from.bundle_us()})});
+  if (from.owner() >= media::kMaxOwners) return fail(Errc::BadValue, "an owner is below 8");
+  edge.open_trunk(
+      MediaId{from.id()},
+      {.end = from.probing() ? media::FlowEnd::Probing : media::FlowEnd::Awaiting,
+       .secret = *secret,
+       .server = *server,
+       .dscp = *dscp,
+       .keepalive = milliseconds{from.keepalive_ms()},
+       .sealed = !from.in_clear(),
+       .ring = {},  // whose keys: those of this session
+       .compress = from.compress(),
+       .bundle = std::chrono::duration_cast<Duration>(std::chrono::microseconds{from.bundle_us()}),
+       .owner = static_cast<std::uint8_t>(from.owner())});
   return {};
 }
 
@@ -133,7 +135,8 @@ Result<void> apply(const wire::OpenFlow& from, edge::Edge& edge) {
   if (from.trunk() != 0) {
     spec.trunk = MediaId{from.trunk()};
     for (const std::uint32_t channel : from.channels()) {
-      if (channel == 0 || channel > 65535) return fail(Errc::BadValue, "channel is not 1 to 65535");
+      if (channel > 65535 || !media::is_of_a_flow(static_cast<media::Channel>(channel)))
+        return fail(Errc::BadValue, "a channel that is no flow's");
       spec.channels.push_back(static_cast<media::Channel>(channel));
     }
     if (spec.channels.empty() || spec.channels.size() > media::kMaxComponents)
@@ -298,6 +301,7 @@ wire::Envelope encode_open_trunk(MediaId id, const media::TrunkSpec& spec) {
   to.set_in_clear(!spec.sealed);
   to.set_compress(spec.compress);
   to.set_bundle_us(encode<std::chrono::microseconds>(spec.bundle));
+  to.set_owner(spec.owner);
   return out;
 }
 

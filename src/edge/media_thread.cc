@@ -176,8 +176,10 @@ Result<media::MediaId> MediaThread::open_flow(const media::FlowSpec& spec, OnEve
 Result<media::MediaId> MediaThread::open_trunk(const media::TrunkSpec& spec, OnEvent on_event) {
   if (ends_.size() >= options_.relay.max_ends)
     return fail(Errc::Exhausted, "as many media ends as are allowed");
+  if (spec.owner >= media::kMaxOwners) return fail(Errc::BadValue, "an owner is below 8");
   End end;
   end.trunk = true;
+  end.owner = spec.owner;
   Sockets sockets;
   if (spec.end == media::FlowEnd::Probing) {
     auto socket = open_trunk_socket(spec, end);
@@ -221,12 +223,13 @@ Result<void> MediaThread::take_channels(const media::FlowSpec& spec, End& end) {
   const auto trunk = ends_.find(spec.trunk);
   if (trunk == ends_.end() || !trunk->second.trunk) return fail(Errc::BadValue, "no such trunk");
   for (const media::Channel channel : spec.channels) {
-    if (channel != media::kNoChannel && channels_.emplace(spec.trunk, channel).second) {
+    if (media::is_of_a_flow(channel) && media::owner_of(channel) == trunk->second.owner &&
+        channels_.emplace(spec.trunk, channel).second) {
       end.channels.emplace_back(spec.trunk, channel);
       continue;
     }
     for (const auto& taken : end.channels) channels_.erase(taken);
-    return fail(Errc::BadValue, "a channel of this trunk is in use");
+    return fail(Errc::BadValue, "a channel that is in use in this trunk, or cannot be");
   }
   return {};
 }

@@ -91,6 +91,7 @@ class MediaThread final : public media::Plane {
     std::vector<media::Token> tokens;  // of an awaiting flow or trunk
     std::vector<std::pair<media::MediaId, media::Channel>> channels;  // of a tagged flow
     bool trunk = false;
+    std::uint8_t owner = 0;                // of a trunk
     std::optional<unsigned> trunk_port;    // of the fixed ones, which; from 0
     std::optional<TransportAddress> port;  // of a port: its first
   };

@@ -223,7 +223,8 @@ TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
                                   .keepalive = seconds{9},
                                   .sealed = false,
                                   .compress = true,
-                                  .bundle = milliseconds{2}});
+                                  .bundle = milliseconds{2},
+                                  .owner = 7});
   remote_.open_flow(
       MediaId{9},
       {.end = media::FlowEnd::Probing, .dscp = 34, .trunk = MediaId{8}, .channels = {1, 65535}});
@@ -257,6 +258,7 @@ TEST_F(RemoteEdgeTest, CarriesEveryCommandUnchanged) {
   EXPECT_FALSE(trunk.sealed);
   EXPECT_TRUE(trunk.compress);
   EXPECT_EQ(trunk.bundle, milliseconds{2});
+  EXPECT_EQ(trunk.owner, 7);
   const media::FlowSpec& tagged = edge_.flows.at(9);
   EXPECT_EQ(tagged.trunk, MediaId{8});
   EXPECT_THAT(tagged.channels, ElementsAre(1, 65535));

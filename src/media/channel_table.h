@@ -32,10 +32,10 @@ class ChannelTable {
 
   explicit ChannelTable(std::uint64_t seed) : seed_(seed) {}
 
-  // BadValue when the channel is 0 or in use in that trunk.
+  // BadValue when the channel is no flow's or in use in that trunk.
   Result<Place> add(std::uint32_t trunk, Channel channel, std::uint32_t end,
                     std::uint8_t component) {
-    if (channel == kNoChannel) return fail(Errc::BadValue, "channel 0 is no flow's");
+    if (!is_of_a_flow(channel)) return fail(Errc::BadValue, "a channel that is no flow's");
     if (find(trunk, channel) != PlaceIndex::kNone)
       return fail(Errc::BadValue, "channel in use in this trunk");
     if (free_.empty()) {

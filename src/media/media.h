@@ -32,6 +32,19 @@ constexpr Channel kNoChannel = 0;              // no flow's
 using Token = std::array<std::uint8_t, 16>;    // unguessable; says which flow a probe is for
 using FlowKey = std::array<std::uint8_t, 16>;  // authenticates the flow's probes and confirmations
 
+// The top three bits of a channel are its trunk's owner: a number that says which of a receiver's
+// threads all of the trunk's datagrams are for (media/steering.h). The other bits are 0 in the
+// header of a datagram with records, and in no flow's channel.
+constexpr unsigned kMaxOwners = 8;
+constexpr Channel kChannelsOfOwner = 0x2000;
+constexpr std::uint8_t owner_of(Channel channel) {
+  return static_cast<std::uint8_t>(channel / kChannelsOfOwner);
+}
+constexpr Channel records_of(std::uint8_t owner) {
+  return static_cast<Channel>(owner * kChannelsOfOwner);
+}
+constexpr bool is_of_a_flow(Channel channel) { return channel % kChannelsOfOwner != 0; }
+
 constexpr unsigned kMaxComponents = 2;
 constexpr unsigned kMostTrunks = 8;  // of one agent, at a time
 
@@ -83,9 +96,10 @@ struct TrunkSpec {
   std::uint8_t dscp = 46;   // of probes; packets have that of their flow
   Duration keepalive = std::chrono::seconds{10};
   bool sealed = true;
-  KeyRingId ring;         // of a sealed one
-  bool compress = false;  // RTP headers, in what this end sends
-  Duration bundle{};      // what leaves within so long travels together; 0: nothing waits
+  KeyRingId ring;          // of a sealed one
+  bool compress = false;   // RTP headers, in what this end sends
+  Duration bundle{};       // what leaves within so long travels together; 0: nothing waits
+  std::uint8_t owner = 0;  // of its channels; below kMaxOwners
 };
 
 // How one flow takes another's place during a call, in two steps, so that nothing is lost on the

@@ -426,15 +426,17 @@ TEST(Trunk, ChannelsAreTakenOnceAndFreedWithTheirFlow) {
   Calls call{{}};
   FlowSpec spec;
   spec.trunk = call.agent.trunk_id();
-  spec.channels = {500, 501};
+  spec.channels = {call.agent.channel(500), call.agent.channel(501)};
   EXPECT_TRUE(call.server.relay.add_flow(MediaId{50}, spec, {}));
-  spec.channels = {502, 501};
+  spec.channels = {call.agent.channel(502), call.agent.channel(501)};
   EXPECT_EQ(call.server.relay.add_flow(MediaId{51}, spec, {}).error().code, Errc::BadValue);
   call.server.relay.close(MediaId{50});
   EXPECT_TRUE(call.server.relay.add_flow(MediaId{51}, spec, {})) << "502 was not kept either";
-  spec.channels = {0};
-  EXPECT_FALSE(call.server.relay.add_flow(MediaId{52}, spec, {}));
+  spec.channels = {call.agent.channel(0)};
+  EXPECT_FALSE(call.server.relay.add_flow(MediaId{52}, spec, {})) << "that of records";
   spec.channels = {9};
+  EXPECT_FALSE(call.server.relay.add_flow(MediaId{52}, spec, {})) << "of another owner";
+  spec.channels = {call.agent.channel(9)};
   spec.trunk = MediaId{2};
   EXPECT_FALSE(call.server.relay.add_flow(MediaId{52}, spec, {})) << "a port is no trunk";
 }
@@ -463,6 +465,20 @@ struct TrunkAttack : testing::Test {
     EXPECT_EQ(call.far().heard.size(), 50U);
   }
 };
+
+// What is for another thread would be new to this one, which has not seen it there.
+TEST_F(TrunkAttack, DatagramsOfAnotherOwnerAreHeardByNobody) {
+  for (auto [from, datagram] : std::vector{tap.seen}) {
+    if (!is_sealed(datagram.front())) continue;
+    datagram[2] ^= 0xe0U;
+    call.world.inject(from, call.agent.x(), datagram);
+  }
+  call.world.run_for(seconds{1});
+  EXPECT_GE(dropped(Drop::UnknownChannel), 50U);
+  EXPECT_EQ(dropped(Drop::BadTag), 0U) << "nor is it opened";
+  EXPECT_TRUE(call.far().heard.empty());
+  expect_call_goes_on();
+}
 
 TEST_F(TrunkAttack, ReplayedDatagramsAreHeardByNobody) {
   const auto copies = tap.seen;
@@ -513,7 +529,7 @@ TEST_F(TrunkAttack, ForgedEpochsAndCoresChangeNothing) {
     for (unsigned core = 0; core < 256; ++core) {
       write({.epoch = static_cast<std::uint8_t>(epoch),
              .core = static_cast<std::uint8_t>(core),
-             .channel = 6,
+             .channel = call.agent.channel(6),
              .counter = 0xffffff00U + core},
             forged);
       call.world.inject(agent_source(), call.agent.x(), forged);

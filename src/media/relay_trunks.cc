@@ -60,6 +60,9 @@ Result<Relay::TaggedPlaces> Relay::add_tagged(std::uint32_t end, const FlowSpec&
   const std::uint32_t trunk_end = find(spec.trunk);
   const std::uint32_t trunk = trunk_end == kNone ? kNone : ends_[trunk_end].trunk;
   if (trunk == kNone) return fail(Errc::BadValue, "no such trunk");
+  for (const Channel channel : spec.channels)
+    if (owner_of(channel) != trunks_[trunk]->spec.owner)
+      return fail(Errc::BadValue, "a channel of another owner than its trunk's");
   TaggedPlaces out;
   for (std::size_t i = 0; i < spec.channels.size(); ++i) {
     const auto place = channels_.add(trunk, spec.channels[i], end, static_cast<std::uint8_t>(i));
@@ -126,7 +129,7 @@ void Relay::on_trunk_datagram(std::uint32_t end, MutableBytes datagram, Turn& tu
     flows_[std::get<AwaitingPlaces>(ends_[end].kind).at(0)].meter.in(datagram.first(size),
                                                                      turn.now);
   }
-  if (channel == kNoChannel) return on_records(place, *payload, turn);
+  if (!is_of_a_flow(channel)) return on_records(place, *payload, turn);
   const ChannelTable::Place flow = channels_.find(place, channel);
   if (flow == PlaceIndex::kNone) return drop(Drop::UnknownChannel);
   on_channel_packet(flow, *payload, turn);
@@ -145,11 +148,14 @@ std::optional<MutableBytes> Relay::open_payload(Trunk& trunk, MutableBytes datag
       return std::nullopt;
     }
     channel = *header;
+    if (owner_of(channel) != trunk.spec.owner) return refuse(Drop::UnknownChannel);
     return datagram.subspan(kPlainHeader);
   }
   if (!is_sealed(datagram.front())) return refuse(Drop::Unsealed);
   const auto header = parse_sealed_header(datagram);
   if (!header) return refuse(Drop::Runt);
+  // Each thread knows what it has opened, not what others have: it opens what is for it.
+  if (owner_of(header->channel) != trunk.spec.owner) return refuse(Drop::UnknownChannel);
   if (trunk.ring == nullptr) return refuse(Drop::UnknownEpoch);
   const KeyRing::Opened opened = trunk.ring->open(*header, datagram, now);
   switch (opened.outcome) {
@@ -391,15 +397,16 @@ std::optional<Drop> Relay::transmit(Trunk& trunk, Bundle::Payload payload, Traff
     to = flow.source;
     meter = &flow.meter;
   }
+  const Channel channel =
+      payload.channel == kNoChannel ? records_of(trunk.spec.owner) : payload.channel;
   MutableBytes datagram{payload.octets.data() - kPlainHeader, kPlainHeader + payload.octets.size()};
   if (trunk.spec.sealed) {
-    const auto sealed = trunk.ring == nullptr
-                            ? std::nullopt
-                            : trunk.ring->seal(payload.channel, payload.octets, turn.now);
+    const auto sealed =
+        trunk.ring == nullptr ? std::nullopt : trunk.ring->seal(channel, payload.octets, turn.now);
     if (!sealed) return Drop::UnknownEpoch;
     datagram = *sealed;
   } else {
-    write_plain_header(datagram, payload.channel);
+    write_plain_header(datagram, channel);
   }
   meter->out(datagram.size());
   ++totals_.trunk_datagrams_sent;

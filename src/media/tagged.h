@@ -7,8 +7,9 @@
 //   |
 //
 // The header of a sealed datagram is what the AEAD authenticates beside the payload (seal.h says
-// which key). With a channel, the payload is that channel's packet as it is. With channel 0
-// (kNoChannel) it is a sequence of records, and a record with channel 0 is the trunk's own:
+// which key). With a flow's channel, the payload is that channel's packet as it is. With another,
+// whose bits but the owner's are 0, it is a sequence of records, and a record with channel 0
+// (kNoChannel) is the trunk's own:
 //
 //   record   | form (4 bits) | length (12 bits) | channel (2) | length octets ... |
 //

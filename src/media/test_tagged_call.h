@@ -52,7 +52,8 @@ struct TaggedAgent {
                    .sealed = options.sealed,
                    .ring = KeyRingId{number},
                    .compress = options.compress,
-                   .bundle = options.bundle};
+                   .bundle = options.bundle,
+                   .owner = kOwner};
     EXPECT_TRUE(server.relay.add_trunk(trunk_id(), spec, {}));
     spec.end = FlowEnd::Probing;
     spec.server = x();
@@ -67,7 +68,12 @@ struct TaggedAgent {
   TransportAddress inside(std::uint16_t port, unsigned host_part = 2) const {
     return {*IpAddress::parse(private_net + std::to_string(host_part)), port};
   }
+  static constexpr std::uint8_t kOwner = 5;
+
   MediaId trunk_id() const { return MediaId{1000 + number}; }
+  Channel channel(std::uint64_t which) const {
+    return static_cast<Channel>(records_of(kOwner) + which);
+  }
   void install(std::uint64_t connection) {
     install_at_server(connection);
     install_at_agent(connection);
@@ -116,9 +122,8 @@ struct TaggedLeg {
     FlowSpec spec;
     std::vector<SocketId> sockets;
     if (tagged) {
-      const auto channel = static_cast<Channel>(at_server.value * 2);
       spec.trunk = agent.trunk_id();
-      spec.channels = {channel, static_cast<Channel>(channel + 1)};
+      spec.channels = {agent.channel(at_server.value * 2), agent.channel(at_server.value * 2 + 1)};
     } else {
       spec.components = {new_flow_component(agent.world.random),
                          new_flow_component(agent.world.random)};
