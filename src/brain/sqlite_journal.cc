@@ -7,8 +7,8 @@
 namespace sallyport::brain {
 namespace {
 
-using adapter::sip::CallId;
-using adapter::sip::Hop;
+using adapter::CallId;
+using adapter::Hop;
 using adapter::sip::LastWord;
 
 const std::vector<std::string> kTables = {

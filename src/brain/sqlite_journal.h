@@ -19,9 +19,9 @@ class SqliteJournal final : public adapter::sip::Journal {
   // came back for is forgotten: a terminal ends such a call by itself. `store` must outlive it.
   static Result<std::unique_ptr<SqliteJournal>> open(SqliteStore& store, WallTime now, Log& log);
 
-  void on_leg(adapter::sip::CallId call, int leg, adapter::sip::LastWord word) override;
-  void on_leg_ended(adapter::sip::CallId call, int leg) override;
-  void on_ended(adapter::sip::CallId call) override;
+  void on_leg(adapter::CallId call, int leg, adapter::sip::LastWord word) override;
+  void on_leg_ended(adapter::CallId call, int leg) override;
+  void on_ended(adapter::CallId call) override;
   void on_edge_lost(adapter::Place place) override;
   std::vector<adapter::sip::LastWord> take_left_over(adapter::Place place) override;
   std::size_t left_over() const { return left_over_.size(); }
@@ -37,7 +37,7 @@ class SqliteJournal final : public adapter::sip::Journal {
 
   SqliteStore& store_;
   std::int64_t life_ = 1;  // call ids begin anew in each life of the process
-  std::unordered_map<adapter::sip::CallId, std::vector<Leg>> live_;
+  std::unordered_map<adapter::CallId, std::vector<Leg>> live_;
   std::vector<Leg> left_over_;
 };
 

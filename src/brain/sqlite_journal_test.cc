@@ -8,9 +8,9 @@
 namespace sallyport::brain {
 namespace {
 
+using adapter::CallId;
+using adapter::Hop;
 using adapter::Place;
-using adapter::sip::CallId;
-using adapter::sip::Hop;
 using adapter::sip::LastWord;
 
 const WallTime kNow{std::chrono::hours{500'000}};

@@ -15,7 +15,7 @@ namespace sallyport::server {
 namespace {
 
 namespace json = boost::json;
-namespace sip = adapter::sip;
+using adapter::CallInfo;
 using adapter::PathCounts;
 using media::ComponentCounts;
 using media::MediaId;
@@ -84,7 +84,7 @@ std::string heard(const ComponentCounts* stream) {
 
 class Report {
  public:
-  Report(std::vector<sip::CallInfo> calls, const CallReportContext& context,
+  Report(std::vector<CallInfo> calls, const CallReportContext& context,
          std::function<void(const json::array&)> on_report)
       : calls_(std::move(calls)),
         name_of_(context.name_of),
@@ -93,7 +93,7 @@ class Report {
         timer_(context.network.make_timer()) {}
 
   static void start(const std::shared_ptr<Report>& self, const CallReportContext& context) {
-    for (const sip::CallInfo& call : self->calls_)
+    for (const CallInfo& call : self->calls_)
       for (const auto& side : call.media)
         for (const auto& ends : side) self->counts_.emplace(ends.port, PathCounts{});
     self->waiting_ = self->counts_.size() + 1;
@@ -119,20 +119,20 @@ class Report {
   void tell() {
     if (!on_report_) return;
     json::array out;
-    for (const sip::CallInfo& call : calls_) out.push_back(call_json(call));
+    for (const CallInfo& call : calls_) out.push_back(call_json(call));
     std::exchange(on_report_, {})(out);
     timer_->stop();
   }
 
-  json::object call_json(const sip::CallInfo& call) {
+  json::object call_json(const CallInfo& call) {
     json::object out{{"id", std::to_string(call.id.value)},
-                     {"protocol", "sip"},
-                     {"state", sip::name(call.state)},
+                     {"protocol", call.protocol},
+                     {"state", adapter::name(call.state)},
                      {"from", call.from},
                      {"to", call.to},
                      {"since", admin::to_text(call.since)},
-                     {"from_hears", heard_by(call, sip::kCaller)},
-                     {"to_hears", heard_by(call, sip::kCallee)}};
+                     {"from_hears", heard_by(call, adapter::kCaller)},
+                     {"to_hears", heard_by(call, adapter::kCallee)}};
     describe_carriage(call, out);
     if (const std::string problem = problem_of(call); !problem.empty())
       out["media_problem"] = problem;
@@ -148,7 +148,7 @@ class Report {
 
   // Of all that crosses between agents and this server: the carriages in use, and whether nothing
   // of it is in clear. Null: nothing crosses.
-  void describe_carriage(const sip::CallInfo& call, json::object& out) {
+  void describe_carriage(const CallInfo& call, json::object& out) {
     std::set<std::string_view> carriages;
     bool encrypted = true;
     for (const auto& side : call.media) {
@@ -166,7 +166,7 @@ class Report {
     out["encrypted"] = encrypted;
   }
 
-  std::string problem_of(const sip::CallInfo& call) {
+  std::string problem_of(const CallInfo& call) {
     for (const auto& side : call.media)
       for (const auto& ends : side)
         if (std::string problem = problem_(ends.port); !problem.empty()) return problem;
@@ -174,14 +174,14 @@ class Report {
   }
 
   // Of the first stream, which is what people talk by.
-  std::string heard_by(const sip::CallInfo& call, sip::Side side) {
+  std::string heard_by(const CallInfo& call, adapter::Side side) {
     const auto& toward = call.media.at(side);
-    const auto& from = call.media.at(sip::other_side(side));
+    const auto& from = call.media.at(adapter::other_side(side));
     if (toward.empty() || from.empty()) return "-";
     return heard(last_seen(counts_[toward.front().port], counts_[from.front().port]));
   }
 
-  json::object stream_json(const sip::MediaSession::Ends& ends) {
+  json::object stream_json(const adapter::MediaEnds& ends) {
     json::array ours;
     for (const TransportAddress& address : ends.ours) ours.emplace_back(address.to_string());
     json::object out{{"ours", std::move(ours)}, {"theirs", nullptr}};
@@ -198,7 +198,7 @@ class Report {
     return out;
   }
 
-  std::vector<sip::CallInfo> calls_;
+  std::vector<CallInfo> calls_;
   std::function<std::string(adapter::Place)> name_of_;
   std::function<std::string(MediaId)> problem_;
   std::function<void(const json::array&)> on_report_;
@@ -209,7 +209,7 @@ class Report {
 
 }  // namespace
 
-void report_calls(std::vector<sip::CallInfo> calls, const CallReportContext& context,
+void report_calls(std::vector<CallInfo> calls, const CallReportContext& context,
                   std::function<void(const json::array&)> on_report) {
   Report::start(std::make_shared<Report>(std::move(calls), context, std::move(on_report)), context);
 }

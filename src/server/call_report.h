@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "adapter/call_info.h"
 #include "adapter/media_paths.h"
-#include "adapter/sip/call.h"
 #include "net/network.h"
 
 namespace sallyport::server {
@@ -26,7 +26,7 @@ struct CallReportContext {
 };
 
 // Calls `on_report` once.
-void report_calls(std::vector<adapter::sip::CallInfo> calls, const CallReportContext& context,
+void report_calls(std::vector<adapter::CallInfo> calls, const CallReportContext& context,
                   std::function<void(const boost::json::array&)> on_report);
 
 }  // namespace sallyport::server

@@ -8,7 +8,9 @@ namespace sallyport::server {
 namespace {
 
 namespace json = boost::json;
-namespace sip = adapter::sip;
+using adapter::CallId;
+using adapter::CallInfo;
+using adapter::CallState;
 using adapter::PathCounts;
 using adapter::Place;
 using media::MediaId;
@@ -16,17 +18,18 @@ using media::MediaId;
 constexpr MediaId kAlice{1};
 constexpr MediaId kBob{2};
 
-sip::CallInfo call() {
+CallInfo call() {
   const auto at = [](const char* text) { return *TransportAddress::parse(text); };
-  sip::CallInfo info{.id = sip::CallId{7},
-                     .state = sip::CallState::Established,
-                     .from = "sip:alice@example.org",
-                     .to = "sip:bob@example.org",
-                     .places = {Place::inside(AgentId{1}), Place::outside()},
-                     .since = {},
-                     .media = {}};
-  info.media[sip::kCaller] = {{kAlice, {at("10.1.1.2:30000")}, at("10.1.1.50:4000")}};
-  info.media[sip::kCallee] = {{kBob, {at("198.51.100.1:30000")}, at("192.0.2.9:7000")}};
+  CallInfo info{.id = CallId{7},
+                .protocol = "sip",
+                .state = CallState::Established,
+                .from = "sip:alice@example.org",
+                .to = "sip:bob@example.org",
+                .places = {Place::inside(AgentId{1}), Place::outside()},
+                .since = {},
+                .media = {}};
+  info.media[adapter::kCaller] = {{kAlice, {at("10.1.1.2:30000")}, at("10.1.1.50:4000")}};
+  info.media[adapter::kCallee] = {{kBob, {at("198.51.100.1:30000")}, at("192.0.2.9:7000")}};
   return info;
 }
 

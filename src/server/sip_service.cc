@@ -15,7 +15,7 @@ void add_unique(std::vector<IpAddress>& to, const IpAddress& ip) {
   if (std::find(to.begin(), to.end(), ip) == to.end()) to.push_back(ip);
 }
 
-sip::Marks marks(const config::ServerConfig::Marks& configured) {
+adapter::Marks marks(const config::ServerConfig::Marks& configured) {
   return {.signalling = configured.signalling,
           .audio = configured.audio,
           .video = configured.video,
@@ -50,15 +50,15 @@ sip::Config adapter_config(const config::ServerConfig& config, const std::string
   out.advertised = advertised;
   out.domain = default_domain;
   out.ask_after = config.sip.ask_after;
-  out.max_calls = config.limits.calls;
-  out.max_calls_per_agent = config.limits.calls_per_agent;
-  out.max_unanswered_of_source = config.limits.unanswered_per_source;
-  out.max_requests_a_second = config.limits.requests_per_second;
-  out.max_new_calls_a_second = config.limits.new_calls_per_second;
-  out.upstreams = config.upstream_addresses();
-  out.max_bandwidth = config.limits.bandwidth.bits;
-  out.max_bandwidth_per_agent = config.limits.bandwidth_per_agent.bits;
-  out.max_bandwidth_per_call = config.limits.bandwidth_per_call.bits;
+  out.limits.calls = config.limits.calls;
+  out.limits.calls_per_agent = config.limits.calls_per_agent;
+  out.limits.unanswered_of_source = config.limits.unanswered_per_source;
+  out.limits.requests_a_second = config.limits.requests_per_second;
+  out.limits.new_calls_a_second = config.limits.new_calls_per_second;
+  out.limits.upstreams = config.upstream_addresses();
+  out.limits.bandwidth = config.limits.bandwidth.bits;
+  out.limits.bandwidth_per_agent = config.limits.bandwidth_per_agent.bits;
+  out.limits.bandwidth_per_call = config.limits.bandwidth_per_call.bits;
   return out;
 }
 
@@ -196,7 +196,7 @@ boost::json::object SipService::registrations(const NameOf& name_of, TimePoint n
                                              {"expires", admin::to_text(binding.expires)},
                                              {"details", binding.details}});
   boost::json::array blocked;
-  for (const sip::Throttle::Blocked& each : registrar_->blocked(now)) {
+  for (const adapter::Throttle::Blocked& each : registrar_->blocked(now)) {
     const WallTime until = wall_now + std::chrono::duration_cast<WallTime::duration>(each.left);
     blocked.push_back(boost::json::object{{"identity", each.suspect.identity},
                                           {"agent", name_of(each.suspect.place)},

@@ -39,7 +39,7 @@ class SipService {
   // An agent's network shows this address to the server: it is never shown to a destination.
   void hide(AgentId agent, const IpAddress& address);
 
-  std::vector<adapter::sip::CallInfo> calls() const { return adapter_->calls(); }
+  std::vector<adapter::CallInfo> calls() const { return adapter_->calls(); }
   // Who is registered, and who is refused for a while after wrong passwords.
   boost::json::object registrations(const NameOf& name_of, TimePoint now, WallTime wall_now) const;
   boost::json::object counters() const;

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "adapter/sip/commands_fake.h"
+#include "adapter/commands_fake.h"
 #include "adapter/sip/registrar.h"
 #include "adapter/sip/registration_relay.h"
 #include "adapter/sip/users_fake.h"

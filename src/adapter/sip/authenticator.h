@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "adapter/sip/digest.h"
-#include "adapter/sip/throttle.h"
+#include "adapter/throttle.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "brain/users.h"

@@ -1,4 +1,4 @@
-#include "adapter/sip/bandwidth_limits.h"
+#include "adapter/bandwidth_limits.h"
 
 #include <gtest/gtest.h>
 
@@ -67,7 +67,7 @@ TEST(BandwidthLimits, AreNoneInsideOneSite) {
 
 Config tight(std::uint64_t per_agent) {
   Config config;
-  config.max_bandwidth_per_agent = per_agent;
+  config.limits.bandwidth_per_agent = per_agent;
   return config;
 }
 

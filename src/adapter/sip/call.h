@@ -1,5 +1,4 @@
-// A call: what belongs to one INVITE and the dialogs that it made; and the list of them that people
-// see. Brain's thread.
+// A call: what belongs to one INVITE and the dialogs that it made. Brain's thread.
 #pragma once
 
 #include <array>
@@ -8,25 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "adapter/call_info.h"
 #include "adapter/sip/dialog.h"
 #include "adapter/sip/media_session.h"
 
 namespace sallyport::adapter::sip {
-
-enum class CallState : std::uint8_t { Calling, Ringing, Established, Ended };
-constexpr std::string_view name(CallState state) {
-  switch (state) {
-    case CallState::Calling:
-      return "calling";
-    case CallState::Ringing:
-      return "ringing";
-    case CallState::Established:
-      return "established";
-    case CallState::Ended:
-      break;
-  }
-  return "ended";
-}
 
 struct Call {
   CallId id;
@@ -40,15 +25,5 @@ struct Call {
   DialogId dialog;  // the one of them that was chosen
 };
 using CallPtr = std::shared_ptr<Call>;
-
-// A call as `sallyport calls` shows it.
-struct CallInfo {
-  CallId id;
-  CallState state = CallState::Calling;
-  std::string from, to;
-  std::array<Place, 2> places;
-  WallTime since;
-  std::array<std::vector<MediaSession::Ends>, 2> media;  // by side, one for each stream
-};
 
 }  // namespace sallyport::adapter::sip

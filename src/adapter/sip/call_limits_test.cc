@@ -1,5 +1,5 @@
 // Who may have how many calls: nobody takes the room of the others with calls that nobody answers.
-#include "adapter/sip/call_limits.h"
+#include "adapter/call_limits.h"
 
 #include "adapter/sip/test_call.h"
 
@@ -13,10 +13,10 @@ constexpr auto kAdmitted = Verdict::Admitted;
 struct Calls {
   static Config make_config() {
     Config out;
-    out.max_calls = 1000;
-    out.max_calls_per_agent = 100;
-    out.max_unanswered_of_source = 10;
-    out.upstreams = {*IpRange::parse("203.0.113.0/28")};
+    out.limits.calls = 1000;
+    out.limits.calls_per_agent = 100;
+    out.limits.unanswered_of_source = 10;
+    out.limits.upstreams = {*IpRange::parse("203.0.113.0/28")};
     return out;
   }
   static Hop from(Place place, std::string_view ip) {
@@ -53,7 +53,7 @@ struct Calls {
 
  private:
   Config config_ = make_config();
-  CallLimits limits_{config_};
+  CallLimits limits_{config_.limits};
   std::vector<CallId> up_;
   std::uint64_t next_ = 0;
 };
@@ -148,9 +148,9 @@ void establish(Phone& caller, Phone& callee) {
 struct Flooded {
   static Config make_config() {
     Config out;
-    out.max_calls_per_agent = 100;
-    out.max_unanswered_of_source = 5;
-    out.max_new_calls_a_second = 1000;
+    out.limits.calls_per_agent = 100;
+    out.limits.unanswered_of_source = 5;
+    out.limits.new_calls_a_second = 1000;
     return out;
   }
   Flooded() {

@@ -411,8 +411,8 @@ TEST(Call, ReachesAPhoneThatShowsAGruuWhereItWasHeardFrom) {
 struct Crowded {
   static Config config(std::size_t calls, std::size_t calls_per_agent) {
     Config out;
-    out.max_calls = calls;
-    out.max_calls_per_agent = calls_per_agent;
+    out.limits.calls = calls;
+    out.limits.calls_per_agent = calls_per_agent;
     return out;
   }
   explicit Crowded(std::size_t calls, std::size_t calls_per_agent)

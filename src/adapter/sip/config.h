@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "adapter/limits.h"
+#include "adapter/marks.h"
 #include "base/time.h"
 #include "base/transport_address.h"
 #include "edge/edge.h"
@@ -20,14 +22,6 @@ struct Listening {
   std::uint16_t tls = 5061;
   std::vector<IpAddress> addresses = {IpAddress::any_v4()};  // one listener each
   std::string certificate;                                   // by name at that edge
-};
-
-// How packets are marked on one side (DSCP, RFC 4594).
-struct Marks {
-  edge::Dscp signalling = edge::kDscpSignalling;
-  edge::Dscp audio = edge::kDscpVoice;  // and fax
-  edge::Dscp video = edge::kDscpVideo;
-  edge::Dscp other = edge::kDscpVideo;  // presentation, camera control
 };
 
 struct Config {
@@ -46,19 +40,9 @@ struct Config {
   bool verify_tls_outside = true;  // dialling out with TLS: the chain must hold and carry the name
 
   // Limits on what strangers can fill.
+  Limits limits;
   std::size_t max_transactions = 100000;
   std::size_t max_transaction_octets = std::size_t{128} << 20U;  // of their messages
-  std::size_t max_calls = 20000;
-  std::size_t max_calls_per_agent = 1000;
-  std::size_t max_unanswered_of_source = 30;        // calls of one stranger outside
-  std::uint64_t max_bandwidth = ~std::uint64_t{0};  // bits a second; see bandwidth_limits.h
-  std::uint64_t max_bandwidth_per_agent = ~std::uint64_t{0};
-  std::uint64_t max_bandwidth_per_call = ~std::uint64_t{0};
-  // In a second, from an agent's network or an upstream; see rate_guard.h.
-  unsigned max_requests_a_second = 500;
-  unsigned max_new_calls_a_second = 50;
-  // Outside, what carries the calls of many (providers, PBXs, other servers): no strangers.
-  std::vector<IpRange> upstreams;
   std::size_t max_connections_outside = 8192;
   std::size_t max_connections_inside = 2048;          // per agent
   Duration stranger_idle = std::chrono::seconds{60};  // a connection that never said anything valid

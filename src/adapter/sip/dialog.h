@@ -12,19 +12,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "adapter/call_id.h"
 #include "adapter/sip/hop.h"
-#include "adapter/sip/timers.h"
+#include "adapter/timers.h"
 
 namespace sallyport::adapter::sip {
 
 using DialogId = Id<struct DialogTag>;
-using CallId = Id<struct CallTag>;
-
-// Side 0 sent the request that began it all, side 1 is whom it reached.
-using Side = std::uint8_t;
-constexpr Side kCaller = 0;
-constexpr Side kCallee = 1;
-constexpr Side other_side(Side side) { return side == kCaller ? kCallee : kCaller; }
 
 // One of the two, and how it is reached. The other party sees `token` as the user of our Contact;
 // whoever is sent there, by transfer too, reaches this party.

@@ -345,8 +345,8 @@ std::size_t MediaSession::open_ports() const {
   return open;
 }
 
-std::vector<MediaSession::Ends> MediaSession::ends(Side side) const {
-  std::vector<Ends> ends;
+std::vector<MediaEnds> MediaSession::ends(Side side) const {
+  std::vector<MediaEnds> ends;
   const std::size_t most = 32;  // codec::sdp::kMaxMedia
   for (std::size_t i = 0; i < most; ++i) {
     const auto slot = find(side, chosen_.value_or(0), i);

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapter/call_info.h"
 #include "adapter/sip/config.h"
 #include "adapter/sip/dialog.h"
 #include "codec/sdp/sdp.h"
@@ -49,13 +50,6 @@ class MediaSession {
   };
   using OfferPtr = std::shared_ptr<Offer>;
 
-  // The ends of each established stream, for people.
-  struct Ends {
-    MediaId port;
-    std::vector<TransportAddress> ours;
-    TransportAddress theirs;
-  };
-
   // Opens what the offer needs on both sides, then tells: false when there are no ports. Null when
   // the text is no SDP that we can read.
   OfferPtr offer(int branch, Side from, std::string_view sdp, const MediaParty& offerer,
@@ -78,7 +72,7 @@ class MediaSession {
   void count(Side side, std::function<void(std::uint64_t packets, Commands&)> on_count,
              Commands& out) const;
   std::size_t open_ports() const;
-  std::vector<Ends> ends(Side side) const;  // of the chosen branch
+  std::vector<MediaEnds> ends(Side side) const;  // of the chosen branch
 
   struct Slot {
     MediaId id;

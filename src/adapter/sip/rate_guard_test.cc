@@ -1,5 +1,5 @@
 // Who floods is refused a little, and not heard for the rest; the others never notice.
-#include "adapter/sip/rate_guard.h"
+#include "adapter/rate_guard.h"
 
 #include "adapter/sip/test_call.h"
 
@@ -11,9 +11,9 @@ using Verdict = RateGuard::Verdict;
 struct Guard {
   static Config make_config() {
     Config out;
-    out.max_requests_a_second = 100;
-    out.max_new_calls_a_second = 10;
-    out.upstreams = {*IpRange::parse("203.0.113.0/28")};
+    out.limits.requests_a_second = 100;
+    out.limits.new_calls_a_second = 10;
+    out.limits.upstreams = {*IpRange::parse("203.0.113.0/28")};
     return out;
   }
   static Hop from(Place place, std::string_view ip,
@@ -33,7 +33,7 @@ struct Guard {
 
   Config config = make_config();
   std::unique_ptr<Log> log = Log::silent();
-  RateGuard guard{config, *log};
+  RateGuard guard{config.limits, "sip", *log};
   TimePoint now = TimePoint{} + std::chrono::hours{1};
 };
 
@@ -97,8 +97,8 @@ TEST(RateGuard, TakesStrangersBeyondItsTableForOneAndForgetsTheQuietOnes) {
 
 TEST(RateGuard, LetsOneSiteFloodAndAnothersCallsGoOn) {
   Config config;
-  config.max_requests_a_second = 100;
-  config.max_new_calls_a_second = 10;
+  config.limits.requests_a_second = 100;
+  config.limits.new_calls_a_second = 10;
   World world{config};
   Phone& rogue = world.phone(kSiteA, "rogue", "10.1.1.66:5060");
   Phone& alice = world.phone(kSiteA, "alice", "10.1.1.5:5060");

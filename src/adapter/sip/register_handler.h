@@ -2,14 +2,14 @@
 // registrar and the registration relay implement it. Brain's thread.
 #pragma once
 
+#include "adapter/counters.h"
 #include "adapter/sip/config.h"
-#include "adapter/sip/counters.h"
 #include "adapter/sip/hop.h"
 #include "adapter/sip/requester.h"
-#include "adapter/sip/timers.h"
 #include "adapter/sip/topology.h"
 #include "adapter/sip/transactions.h"
 #include "adapter/sip/transport.h"
+#include "adapter/timers.h"
 #include "base/log.h"
 #include "base/random.h"
 

@@ -7,8 +7,8 @@
 #include <functional>
 #include <string>
 
+#include "adapter/counters.h"
 #include "adapter/sip/authenticator.h"
-#include "adapter/sip/counters.h"
 #include "adapter/sip/domains.h"
 #include "adapter/sip/gruu.h"
 #include "adapter/sip/hop.h"

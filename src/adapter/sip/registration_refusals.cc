@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "adapter/sip/throttle.h"
+#include "adapter/throttle.h"
 #include "codec/sip/headers.h"
 
 namespace sallyport::adapter::sip {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "adapter/sip/counters.h"
+#include "adapter/counters.h"
 #include "adapter/sip/hop.h"
 #include "base/log.h"
 #include "base/log_limiter.h"

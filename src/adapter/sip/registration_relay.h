@@ -17,8 +17,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "adapter/counters.h"
 #include "adapter/sip/authenticator.h"
-#include "adapter/sip/counters.h"
 #include "adapter/sip/domains.h"
 #include "adapter/sip/register_request.h"
 #include "adapter/sip/registration_refusals.h"

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "adapter/sip/commands_fake.h"
+#include "adapter/commands_fake.h"
 #include "adapter/sip/digest.h"
 #include "adapter/sip/registrar.h"
 #include "adapter/sip/users_fake.h"

@@ -12,9 +12,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "adapter/sip/bandwidth_limits.h"
+#include "adapter/bandwidth_limits.h"
+#include "adapter/call_limits.h"
 #include "adapter/sip/call.h"
-#include "adapter/sip/call_limits.h"
 #include "adapter/sip/dialog.h"
 #include "adapter/sip/journal.h"
 #include "adapter/sip/register_handler.h"
@@ -32,9 +32,9 @@ class Relay {
         locator_(locator),
         topology_(topology),
         routing_(routing),
-        call_limits_(stack.config),
-        bandwidth_limits_(stack.config.max_bandwidth, stack.config.max_bandwidth_per_agent,
-                          stack.config.max_bandwidth_per_call) {}
+        call_limits_(stack.config.limits),
+        bandwidth_limits_(stack.config.limits.bandwidth, stack.config.limits.bandwidth_per_agent,
+                          stack.config.limits.bandwidth_per_call) {}
 
   void set_journal(Journal& journal) { journal_ = &journal; }
 

@@ -457,6 +457,7 @@ std::vector<CallInfo> Relay::calls() const {
   std::vector<CallInfo> list;
   for (const auto& [id, call] : calls_)
     list.push_back({call->id,
+                    "sip",
                     call->state,
                     call->from,
                     call->to,

@@ -106,7 +106,7 @@ Transactions::ServerPtr Transactions::begin_server(std::string key, const wire::
   server->request = request;
   server->from = from;
   server->back = Transport::response_hop(request, from);
-  server->claimant = claimant_of(config_.upstreams, from, Place::outside());
+  server->claimant = claimant_of(config_.limits.upstreams, from, Place::outside());
   charge(*server, kCopies * request.text().size());
   servers_[server->id] = server;
   servers_by_key_[server->key] = server;
@@ -130,7 +130,7 @@ bool Transactions::admit(const wire::Message& request, const Hop& from, Commands
       counters_.add("flood_refused");
       // RFC 3261 21.5.4: an upstream with Retry-After would send nobody's calls for so long.
       refuse(request, from, 503, {}, out,
-             is_upstream(config_.upstreams, from) ? seconds{0} : kFloodPause);
+             is_upstream(config_.limits.upstreams, from) ? seconds{0} : kFloodPause);
       return false;
     case RateGuard::Verdict::Drop:
       break;
@@ -142,7 +142,7 @@ bool Transactions::admit(const wire::Message& request, const Hop& from, Commands
 // Whether there is room to remember it. Their number alone bounds little: a request has up to 64
 // KB.
 bool Transactions::has_room(const wire::Message& request, const Hop& from, Commands& out) {
-  const Claimant claimant = claimant_of(config_.upstreams, from, Place::outside());
+  const Claimant claimant = claimant_of(config_.limits.upstreams, from, Place::outside());
   if (servers_.size() >= config_.max_transactions) {
     counters_.add("too_many_transactions");
   } else if (!octets_.allows(claimant, kCopies * request.text().size())) {

@@ -8,7 +8,7 @@ SipAdapter::SipAdapter(Config config, RegisterHandler& registrar, Routing& routi
                        Log& log)
     : config_(std::move(config)),
       registrar_(registrar),
-      guard_(config_, log),
+      guard_(config_.limits, "sip", log),
       transport_(config_, guard_, timers_, counters_, log),
       transactions_(config_, guard_, transport_, timers_, random, counters_),
       locator_(config_, transport_, random),

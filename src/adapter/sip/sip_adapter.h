@@ -9,18 +9,18 @@
 #include <vector>
 
 #include "adapter/adapter.h"
+#include "adapter/counters.h"
+#include "adapter/rate_guard.h"
 #include "adapter/sip/config.h"
-#include "adapter/sip/counters.h"
 #include "adapter/sip/locator.h"
-#include "adapter/sip/rate_guard.h"
 #include "adapter/sip/register_handler.h"
 #include "adapter/sip/relay.h"
 #include "adapter/sip/requester.h"
 #include "adapter/sip/routing.h"
-#include "adapter/sip/timers.h"
 #include "adapter/sip/topology.h"
 #include "adapter/sip/transactions.h"
 #include "adapter/sip/transport.h"
+#include "adapter/timers.h"
 #include "base/log.h"
 #include "base/random.h"
 

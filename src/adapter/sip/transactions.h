@@ -11,12 +11,12 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "adapter/counters.h"
+#include "adapter/fair_share.h"
+#include "adapter/rate_guard.h"
 #include "adapter/sip/config.h"
-#include "adapter/sip/counters.h"
-#include "adapter/sip/fair_share.h"
 #include "adapter/sip/hop.h"
-#include "adapter/sip/rate_guard.h"
-#include "adapter/sip/timers.h"
+#include "adapter/timers.h"
 #include "base/random.h"
 
 namespace sallyport::adapter::sip {

@@ -14,11 +14,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "adapter/counters.h"
+#include "adapter/rate_guard.h"
 #include "adapter/sip/config.h"
-#include "adapter/sip/counters.h"
 #include "adapter/sip/hop.h"
-#include "adapter/sip/rate_guard.h"
-#include "adapter/sip/timers.h"
+#include "adapter/timers.h"
 #include "base/log.h"
 #include "codec/sip/framing.h"
 

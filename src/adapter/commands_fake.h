@@ -9,7 +9,7 @@
 #include "adapter/adapter.h"
 #include "edge/test_silent_edge.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 class FakeCommands final : public Commands {
  public:
@@ -36,4 +36,4 @@ class FakeCommands final : public Commands {
   std::uint64_t last_id_ = 0;
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <map>
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 template <typename Claimant>
 class FairShare {
@@ -46,4 +46,4 @@ class FairShare {
   std::map<Claimant, std::size_t> held_;  // what is not settled
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

@@ -1,19 +1,19 @@
-#include "adapter/sip/call_limits.h"
+#include "adapter/call_limits.h"
 
 #include <algorithm>
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 // A handful of sources must not make up the half that all strangers have of a small site.
-CallLimits::CallLimits(const Config& config)
-    : config_(config),
-      of_source_(std::clamp<std::size_t>(config.max_calls_per_agent / 8, 1,
-                                         config.max_unanswered_of_source)),
-      in_all_(config.max_calls) {}
+CallLimits::CallLimits(const Limits& limits)
+    : limits_(limits),
+      of_source_(
+          std::clamp<std::size_t>(limits.calls_per_agent / 8, 1, limits.unanswered_of_source)),
+      in_all_(limits.calls) {}
 
 CallLimits::Verdict CallLimits::begin(CallId call, const Hop& from) {
   Entry entry{.from = from,
-              .stranger = from.place.is_outside() && !is_upstream(config_.upstreams, from),
+              .stranger = from.place.is_outside() && !is_upstream(limits_.upstreams, from),
               .places = {},
               .callees = {}};
   const Claimant caller = claimant(from, Place::outside());
@@ -104,4 +104,4 @@ void CallLimits::leave(CallId call) {
   calls_.erase(it);
 }
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

@@ -6,7 +6,7 @@
 
 #include "adapter/adapter.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 class Timers {
  public:
@@ -27,4 +27,4 @@ class Timers {
   std::optional<TimePoint> armed_;
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 class Counters {
  public:
@@ -30,4 +30,4 @@ class Counters {
   std::map<std::string, std::uint64_t, std::less<>> counts_;
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

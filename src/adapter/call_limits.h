@@ -5,7 +5,7 @@
 // a claimant has of them, in all and at an agent, may be as many as there is room left for
 // (fair_share.h). A stranger outside may have so many from one source, and one more for each of its
 // calls that were answered; and towards one callee those of all strangers share twice as many.
-// Relay's; brain's thread.
+// An adapter's; brain's thread.
 #pragma once
 
 #include <cstddef>
@@ -14,17 +14,17 @@
 #include <unordered_map>
 #include <vector>
 
-#include "adapter/sip/claimant.h"
-#include "adapter/sip/config.h"
-#include "adapter/sip/dialog.h"
-#include "adapter/sip/fair_share.h"
+#include "adapter/call_id.h"
+#include "adapter/claimant.h"
+#include "adapter/fair_share.h"
+#include "adapter/limits.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 class CallLimits {
  public:
-  // `config` must outlive it.
-  explicit CallLimits(const Config& config);
+  // `limits` must outlive it.
+  explicit CallLimits(const Limits& limits);
 
   enum class Verdict : std::uint8_t {
     Admitted,
@@ -79,15 +79,15 @@ class CallLimits {
   };
 
   Claimant claimant(const Hop& from, Place place) const {
-    return claimant_of(config_.upstreams, from, place);
+    return claimant_of(limits_.upstreams, from, place);
   }
   FairShare<Claimant>& agent(Place place) {
-    return agents_.try_emplace(place, config_.max_calls_per_agent).first->second;
+    return agents_.try_emplace(place, limits_.calls_per_agent).first->second;
   }
   Verdict enter(Entry& entry, Place place);
   void settle(Entry& entry);
 
-  const Config& config_;
+  const Limits& limits_;
   std::size_t of_source_;  // a stranger's, without an answer
   std::unordered_map<CallId, Entry> calls_;
   FairShare<Claimant> in_all_;
@@ -96,4 +96,4 @@ class CallLimits {
   std::map<Callee, FairShare<IpAddress>> callees_;
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

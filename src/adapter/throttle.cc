@@ -1,10 +1,10 @@
-#include "adapter/sip/throttle.h"
+#include "adapter/throttle.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 Suspect suspect_of(std::string identity, const Hop& from) {
   IpAddress host = from.remote.ip;
@@ -58,4 +58,4 @@ void Throttle::on_success(const Suspect& suspect) {
   by_suspect_.erase(found);
 }
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

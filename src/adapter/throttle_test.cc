@@ -1,8 +1,8 @@
-#include "adapter/sip/throttle.h"
+#include "adapter/throttle.h"
 
 #include <gtest/gtest.h>
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 namespace {
 
 const TimePoint kStart{std::chrono::hours{1}};
@@ -76,4 +76,4 @@ TEST(Throttle, KeepsSoManyKeysAndForgetsTheQuietestFirst) {
 }
 
 }  // namespace
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

@@ -1,8 +1,8 @@
-#include "adapter/sip/timers.h"
+#include "adapter/timers.h"
 
 #include <utility>
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 TimerId Timers::start(Duration after, Function function, Commands& out) {
   const TimerId id{++next_};
@@ -37,4 +37,4 @@ void Timers::arm(Commands& out) {
   out.start_timer(brain_timer_, after > Duration::zero() ? after : Duration::zero());
 }
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

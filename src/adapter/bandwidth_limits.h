@@ -1,7 +1,7 @@
 // How much the media of calls may take: of one call, through one agent, and in all. A new call that
 // would take more is refused, and so is a change of one; an established call is never cut. What is
-// counted is what the SDP tells (codec/sdp/traffic.h), bits a second in one direction. Relay's;
-// brain's thread.
+// counted is what the signalling tells (codec/sdp/traffic.h), bits a second in one direction. An
+// adapter's; brain's thread.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "adapter/adapter.h"
-#include "adapter/sip/dialog.h"
+#include "adapter/call_id.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 class BandwidthLimits {
  public:
@@ -110,4 +110,4 @@ class BandwidthLimits {
   Bits used_ = 0;
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

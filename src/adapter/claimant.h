@@ -9,9 +9,9 @@
 #include <compare>
 #include <vector>
 
-#include "adapter/sip/hop.h"
+#include "adapter/hop.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 struct Claimant {
   Place place;
@@ -40,4 +40,4 @@ inline Claimant claimant_of(const std::vector<IpRange>& upstreams, const Hop& fr
   return {from.place, one ? from.remote.ip : IpAddress{}};
 }
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

@@ -1,8 +1,8 @@
-#include "adapter/sip/rate_guard.h"
+#include "adapter/rate_guard.h"
 
 #include <algorithm>
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 namespace {
 
 constexpr double kBurst = 2.0;  // seconds' worth at once, and one at least
@@ -22,7 +22,7 @@ bool take(TokenBucket& bucket, double a_second, TimePoint now) {
 }  // namespace
 
 RateGuard::Source& RateGuard::source(const Hop& from, TimePoint now) {
-  Key key{claimant_of(config_.upstreams, from, Place::outside()), is_reliable(from.transport)};
+  Key key{claimant_of(limits_.upstreams, from, Place::outside()), is_reliable(from.transport)};
   const bool stranger = from.place.is_outside() && key.first.host.is_unspecified();
   if (stranger) key.first.host = source_network(from.remote.ip);
   if (!from.place.is_outside()) key.second = false;
@@ -51,25 +51,27 @@ void RateGuard::on_flood(Source& source, const Hop& from, TimePoint now) {
   source.refused = now;
   // What a stranger sends is counted, not logged.
   if (known || source.part < 1) return;
-  log_.warning("sip requests over the limit, refused until there are fewer",
-               {{"agent", from.place.agent.value}, {"remote", from.remote.to_string()}});
+  log_.warning("requests over the limit, refused until there are fewer",
+               {{"protocol", protocol_},
+                {"agent", from.place.agent.value},
+                {"remote", from.remote.to_string()}});
 }
 
 bool RateGuard::hears(const Hop& from, TimePoint now) {
   Source& here = source(from, now);
-  if (take(here.messages, here.part * config_.max_requests_a_second * kMessages, now)) return true;
+  if (take(here.messages, here.part * limits_.requests_a_second * kMessages, now)) return true;
   on_flood(here, from, now);
   return false;
 }
 
 RateGuard::Verdict RateGuard::admits(const Hop& from, bool new_call, TimePoint now) {
   Source& here = source(from, now);
-  const double requests = here.part * config_.max_requests_a_second;
-  if ((!new_call || take(here.calls, here.part * config_.max_new_calls_a_second, now)) &&
+  const double requests = here.part * limits_.requests_a_second;
+  if ((!new_call || take(here.calls, here.part * limits_.new_calls_a_second, now)) &&
       take(here.requests, requests, now))
     return Verdict::Pass;
   on_flood(here, from, now);
   return take(here.refusals, requests * kRefusals, now) ? Verdict::Refuse : Verdict::Drop;
 }
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

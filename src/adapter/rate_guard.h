@@ -1,8 +1,8 @@
 // How much may come in a second: from an agent's network, from an upstream, from one stranger's
-// address. Whoever says more is answered 503 for some of it and not heard for the rest, so that its
+// address. Whoever says more is refused some of it and not heard for the rest, so that its
 // flood costs the others no time. Two questions, each a few additions: one before a message is even
 // parsed, one for a request that would begin something. The table is bounded: strangers that find
-// no place in it are one. Transport's and Transactions'; brain's thread.
+// no place in it are one. An adapter's; brain's thread.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,19 @@
 #include <string_view>
 #include <utility>
 
-#include "adapter/sip/claimant.h"
-#include "adapter/sip/config.h"
+#include "adapter/claimant.h"
+#include "adapter/limits.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "base/token_bucket.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 class RateGuard {
  public:
-  // Both must outlive it.
-  RateGuard(const Config& config, Log& log) : config_(config), log_(log) {}
+  // All must outlive it. `protocol` is for people: whose requests they are.
+  RateGuard(const Limits& limits, std::string_view protocol, Log& log)
+      : limits_(limits), protocol_(protocol), log_(log) {}
 
   // Is this message, whatever it is, to be looked at? Requests beyond what admits() lets pass are,
   // since refusing them is better than silence; but not without end.
@@ -48,10 +49,11 @@ class RateGuard {
   void sweep(TimePoint now);
   void on_flood(Source& source, const Hop& from, TimePoint now);
 
-  const Config& config_;
+  const Limits& limits_;
+  std::string_view protocol_;
   Log& log_;
   std::map<Key, Source> sources_;
   TimePoint swept_{};
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter

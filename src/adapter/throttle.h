@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "adapter/sip/hop.h"
+#include "adapter/hop.h"
 #include "base/time.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 // Whom a password is guessed for, and from where.
 struct Suspect {
@@ -64,4 +64,4 @@ class Throttle {
   std::map<Suspect, Entries::iterator> by_suspect_;
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter
