@@ -158,6 +158,9 @@ void encode(const media::ComponentCounts& from, wire::ComponentCounts& to) {
   to.set_refused(from.refused);
   encode(from.in, *to.mutable_in());
   if (from.round_trip) to.set_round_trip_us(to_microseconds(*from.round_trip));
+  if (!from.to_server || !from.to_agent) return;
+  to.mutable_delay()->set_to_server_us(to_microseconds(*from.to_server));
+  to.mutable_delay()->set_to_agent_us(to_microseconds(*from.to_agent));
 }
 
 media::ComponentCounts decode(const wire::ComponentCounts& from) {
@@ -169,6 +172,10 @@ media::ComponentCounts decode(const wire::ComponentCounts& from) {
   out.refused = from.refused();
   if (from.has_in()) out.in = decode(from.in());
   if (from.round_trip_us() != 0) out.round_trip = from_microseconds(from.round_trip_us());
+  if (from.has_delay()) {
+    out.to_server = from_microseconds(from.delay().to_server_us());
+    out.to_agent = from_microseconds(from.delay().to_agent_us());
+  }
   return out;
 }
 

@@ -310,7 +310,9 @@ TEST_F(RemoteEdgeTest, TellsEveryEventUnchanged) {
                                .largest_gap = std::chrono::microseconds{13},
                                .silence = std::chrono::microseconds{14}};
   const media::Counts counts{
-      .components = {{1, 2, 3, 4, 5, quality, std::chrono::microseconds{15}}, {}}};
+      .components = {{1, 2, 3, 4, 5, quality, std::chrono::microseconds{15},
+                      std::chrono::microseconds{16}, std::chrono::microseconds{17}},
+                     {}}};
   slave_.on_media_counts(QueryId{7}, MediaId{3}, counts);
   slave_.on_refused(9, Errc::Exhausted, "no free port");
   EXPECT_THAT(brain_told(), ElementsAre("local 10.1.1.1 6", "resolved 5",

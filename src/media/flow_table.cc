@@ -17,7 +17,9 @@ std::int64_t slot_of(TimePoint now) { return now.time_since_epoch() / kChallenge
 }  // namespace
 
 FlowTable::FlowTable(Random& random)
-    : challenge_key_(random.array<sizeof(FlowKey)>()), seed_(random.u64()) {}
+    : challenge_key_(random.array<sizeof(FlowKey)>()),
+      seed_(random.u64()),
+      clock_origin_(random.u64()) {}
 
 Result<FlowTable::Place> FlowTable::add(const FlowComponent& secret, std::uint32_t end,
                                         std::uint8_t component) {
@@ -77,8 +79,10 @@ FlowTable::OnProbe FlowTable::on_probe(SocketId socket, const TransportAddress& 
   const Place holder = find(socket, source);
   const bool at_home = holder == place;
   const bool needs_echo = !at_home && (it.was_bound || holder != PlaceIndex::kNone || copy);
-  Confirmation answer{
-      .status = ConfirmationStatus::Bound, .token = probe.token, .counter = probe.counter};
+  Confirmation answer{.status = ConfirmationStatus::Bound,
+                      .token = probe.token,
+                      .counter = probe.counter,
+                      .clock = clock(now)};
   OnProbe out{.outcome = Outcome::Confirmed, .place = place};
   if (needs_echo && !echoes(probe, socket, source, now)) {
     answer.status = ConfirmationStatus::Challenged;
@@ -92,6 +96,13 @@ FlowTable::OnProbe FlowTable::on_probe(SocketId socket, const TransportAddress& 
   }
   out.confirmation = encode(answer, it.secret.key, tags_);
   return out;
+}
+
+std::uint64_t FlowTable::clock(TimePoint now) const {
+  const auto passed =
+      std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+  const std::uint64_t out = clock_origin_ + static_cast<std::uint64_t>(passed);
+  return out == 0 ? 1 : out;  // 0 is none
 }
 
 void FlowTable::bind(Place place, SocketId socket, const TransportAddress& source) {

@@ -97,6 +97,7 @@ class FlowTable {
   }
   Place find(const Token& token) const;
   std::uint32_t token_hash(const Token& token) const;
+  std::uint64_t clock(TimePoint now) const;  // of confirmations
   void bind(Place place, SocketId socket, const TransportAddress& source);
   bool echoes(const Probe& probe, SocketId socket, const TransportAddress& source, TimePoint now);
   Challenge challenge(const Token& token, SocketId socket, const TransportAddress& source,
@@ -105,6 +106,7 @@ class FlowTable {
   TagMaker tags_;
   FlowKey challenge_key_;
   std::uint64_t seed_;
+  std::uint64_t clock_origin_;  // since when this host is up is nobody's business
   std::vector<AwaitingComponent> components_;
   std::vector<Place> free_;
   PlaceIndex by_token_;

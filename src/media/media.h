@@ -174,8 +174,10 @@ struct ComponentCounts {
   std::uint64_t octets_out = 0;
   std::uint64_t refused = 0;
   Quality in;
-  // Probing end: from a probe to its confirmation, when that was last to be measured.
+  // Probing end: from a probe to its confirmation, and how long each way took (path_delay.h).
   std::optional<Duration> round_trip;
+  std::optional<Duration> to_server;
+  std::optional<Duration> to_agent;
   friend bool operator==(const ComponentCounts&, const ComponentCounts&) = default;
 };
 struct Counts {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "media/media.h"
+#include "media/path_delay.h"
 #include "media/stream_quality.h"
 
 namespace sallyport::media {
@@ -30,14 +31,16 @@ class Meter {
   }
   void refuse() { ++refused_; }
 
-  ComponentCounts read(TimePoint now, std::optional<Duration> round_trip = {}) const {
+  ComponentCounts read(TimePoint now, const PathDelay& path = {}) const {
     return {.packets_in = packets_in_,
             .octets_in = octets_in_,
             .packets_out = packets_out_,
             .octets_out = octets_out_,
             .refused = refused_,
             .in = quality_.read(now),
-            .round_trip = round_trip};
+            .round_trip = path.round_trip(),
+            .to_server = path.to_server(),
+            .to_agent = path.to_agent()};
   }
 
  private:

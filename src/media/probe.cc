@@ -25,6 +25,12 @@ class FixedWriter {
   std::size_t at_ = 0;
 };
 
+std::array<std::uint8_t, 8> octets_of(std::uint64_t value) {
+  std::array<std::uint8_t, 8> out{};
+  FixedWriter{out}.u64(value);
+  return out;
+}
+
 // Type and version; what follows is the reader's.
 Result<void> expect(Reader& in, DatagramType type) {
   const std::uint8_t first = in.u8();
@@ -77,13 +83,17 @@ Result<Confirmation> parse_confirmation(Bytes datagram) {
   Confirmation out;
   out.token = in.array<16>();
   out.counter = in.u64();
-  out.challenge = in.array<8>();
+  const std::uint64_t clock_or_challenge = in.u64();
   out.tag = in.array<16>();
   if (!in.ok()) return fail(Errc::Truncated, "confirmation", in.offset());
   if (status != static_cast<std::uint8_t>(ConfirmationStatus::Bound) &&
       status != static_cast<std::uint8_t>(ConfirmationStatus::Challenged))
     return fail(Errc::Unsupported, "status", 2);
   out.status = static_cast<ConfirmationStatus>(status);
+  if (out.status == ConfirmationStatus::Bound)
+    out.clock = clock_or_challenge;
+  else
+    out.challenge = octets_of(clock_or_challenge);
   return out;
 }
 
@@ -101,7 +111,10 @@ ProbeDatagram encode(const Probe& probe, const FlowKey& key, TagMaker& tags) {
 
 ProbeDatagram encode(const Confirmation& confirmation, const FlowKey& key, TagMaker& tags) {
   return encode(DatagramType::Confirmation, static_cast<std::uint8_t>(confirmation.status),
-                confirmation.token, confirmation.counter, confirmation.challenge, key, tags);
+                confirmation.token, confirmation.counter,
+                confirmation.status == ConfirmationStatus::Bound ? octets_of(confirmation.clock)
+                                                                 : confirmation.challenge,
+                key, tags);
 }
 
 std::array<std::uint8_t, kProbePleaseSize> encode_probe_please() {

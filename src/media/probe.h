@@ -10,15 +10,15 @@
 //   probe          | 0x08 | version 1 | reserved (2)            | token (16) | counter (8)
 //                  | echo (8) | tag (16) |
 //   confirmation   | 0x09 | version 1 | status | reserved (1)   | token (16) | counter (8)
-//                  | challenge (8) | tag (16) |
+//                  | clock or challenge (8) | tag (16) |
 //   probe please   | 0x0a | version 1 | reserved (2) |
 //
 // A probe's counter is above that of every probe that was sent for this component before. A
 // confirmation repeats the counter of the probe that it answers, and is as long as the shortest
 // probe, so that nobody's probe is answered with more than it was. Status 1: the flow's packets are
-// taken from, and sent to, the source of that probe; the challenge is zero. Status 2: not yet; the
-// flow has another source, and moves when a later probe from this one has the challenge as its
-// echo. The echo is zero where there is nothing to echo.
+// taken from, and sent to, the source of that probe, which came when the clock says
+// (path_delay.h). Status 2: not yet; the flow has another source, and moves when a later probe from
+// this one has the challenge as its echo. The echo is zero where there is nothing to echo.
 //
 // Used by FlowTable (reads probes, writes confirmations) and Prober (the other way round). Values
 // only.
@@ -54,8 +54,9 @@ struct Confirmation {
   ConfirmationStatus status = ConfirmationStatus::Bound;
   Token token{};
   std::uint64_t counter = 0;
-  Challenge challenge{};
-  TagMaker::Tag tag{};  // not verified by parsing
+  std::uint64_t clock = 0;  // Bound: of the server, in microseconds; 0: not told
+  Challenge challenge{};    // Challenged
+  TagMaker::Tag tag{};      // not verified by parsing
 };
 
 // Truncated: it ends before the format does. Unsupported: another version, or another status.

@@ -93,6 +93,20 @@ TEST(Confirmation, ComesBackAsItWasEncoded) {
   EXPECT_TRUE(authentic(datagram, parsed->tag, flow.key, tags));
 }
 
+TEST(Confirmation, HasEitherAClockOrAChallenge) {
+  TagMaker tags;
+  Confirmation said{.clock = 0x0102030405060708, .challenge = {9, 8, 7, 6, 5, 4, 3, 2}};
+  const auto bound = parse_confirmation(encode(said, secret().key, tags));
+  ASSERT_TRUE(bound);
+  EXPECT_EQ(bound->clock, said.clock);
+  EXPECT_EQ(bound->challenge, Challenge{});
+  said.status = ConfirmationStatus::Challenged;
+  const auto challenged = parse_confirmation(encode(said, secret().key, tags));
+  ASSERT_TRUE(challenged);
+  EXPECT_EQ(challenged->clock, 0U);
+  EXPECT_EQ(challenged->challenge, said.challenge);
+}
+
 TEST(Confirmation, IsRefusedWhereverItIsCutAndWithAStatusWeDoNotKnow) {
   TagMaker tags;
   ProbeDatagram datagram = encode(Confirmation{.token = secret().token}, secret().key, tags);

@@ -12,6 +12,7 @@ constexpr std::array<Duration, 6> kSteps{milliseconds{0},   milliseconds{20},  m
 constexpr Duration kLaterStep = milliseconds{500};
 constexpr Duration kRound = seconds{10};
 constexpr Duration kRetry = seconds{5};
+constexpr Duration kMeasureEvery = seconds{10};
 constexpr Duration kPleaseEvery = milliseconds{500};
 // A round is not begun anew when one has begun so recently: its probes are still under way.
 constexpr Duration kJustBegun = milliseconds{20};
@@ -69,7 +70,7 @@ Prober::Outcome Prober::on_confirmation(const Confirmation& confirmation, Bytes 
   if (!authentic(datagram, confirmation.tag, secret_.key, tags)) return Outcome::BadTag;
   answered_ = confirmation.counter;
   if (counter_ - confirmation.counter < sent_at_.size())
-    round_trip_ = now - sent_at_[confirmation.counter % sent_at_.size()];
+    delay_.on_answer(sent_at_[confirmation.counter % sent_at_.size()], confirmation.clock, now);
   if (confirmation.status == ConfirmationStatus::Challenged) {
     echo_ = confirmation.challenge;
     if (phase_ != Phase::Probing) begin_round(now);
@@ -95,6 +96,9 @@ Prober::Due Prober::on_time(TimePoint now) {
       begin_round(now);
     } else if (now >= last_sent_ + keepalive_) {
       begin_round(now);
+    } else if (now >= last_probe() + kMeasureEvery) {
+      out.probe = true;
+      return out;
     }
   }
   if (phase_ == Phase::Probing && now - round_began_ >= kRound) {
@@ -122,9 +126,9 @@ std::optional<TimePoint> Prober::deadline() const {
     case Phase::Confirmed:
       break;
   }
-  const TimePoint idle = last_sent_ + keepalive_;
-  if (steady_ < kSteadyPackets) return idle;
-  return std::min(idle, last_received_ + kSilence * (1 << silences_));
+  const TimePoint due = std::min(last_sent_ + keepalive_, last_probe() + kMeasureEvery);
+  if (steady_ < kSteadyPackets) return due;
+  return std::min(due, last_received_ + kSilence * (1 << silences_));
 }
 
 ProbeDatagram Prober::next_probe(TimePoint now, TagMaker& tags) {
@@ -132,6 +136,8 @@ ProbeDatagram Prober::next_probe(TimePoint now, TagMaker& tags) {
   const ProbeDatagram out =
       encode(Probe{.token = secret_.token, .counter = counter_, .echo = echo_}, secret_.key, tags);
   sent_at_[counter_ % sent_at_.size()] = now;
+  // One that measures keeps nothing alive, since nobody sees to it that it arrives.
+  if (phase_ == Phase::Confirmed) return out;
   last_sent_ = now;
   schedule_next(now);
   return out;

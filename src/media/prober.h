@@ -6,6 +6,8 @@
 //  - A round of probes goes out at 0, 20, 60, 140, 300 and 600 ms, then every 500 ms, until one is
 //    confirmed or 10 s are over. Then it is retried every 5 s while there is traffic, and every
 //    keepalive period if the flow was ever confirmed: a call on hold must find its way back.
+//  - While a flow is in use it is probed once in 10 s, outside rounds, to know how long its packets
+//    are under way. Nothing follows from such a probe that is lost.
 //  - A new round begins when nothing was sent for the keepalive period; when a flow that was
 //    receiving steadily has been silent for 300 ms, then 600, 1200, ... ms; and at start().
 #pragma once
@@ -17,6 +19,7 @@
 
 #include "base/time.h"
 #include "media/media.h"
+#include "media/path_delay.h"
 #include "media/probe.h"
 
 namespace sallyport::media {
@@ -64,8 +67,8 @@ class Prober {
 
   bool started() const { return phase_ != Phase::Deferred; }
   bool was_confirmed() const { return was_confirmed_; }
-  // From a probe to its confirmation; of the latest that was answered before it was forgotten.
-  std::optional<Duration> round_trip() const { return round_trip_; }
+  // Of the latest probe that was answered before it was forgotten.
+  const PathDelay& delay() const { return delay_; }
 
  private:
   static constexpr TimePoint kLongAgo{-std::chrono::hours{24}};
@@ -78,6 +81,7 @@ class Prober {
   };
   void begin_round(TimePoint at);
   void schedule_next(TimePoint now);
+  TimePoint last_probe() const { return sent_at_[counter_ % sent_at_.size()]; }
 
   FlowComponent secret_;
   Duration keepalive_{};
@@ -96,7 +100,7 @@ class Prober {
   TimePoint next_probe_{};
   TimePoint last_please_ = kLongAgo;
   std::array<TimePoint, 4> sent_at_{};  // of the latest probes, by counter
-  std::optional<Duration> round_trip_;
+  PathDelay delay_;
   TimePoint last_sent_{};
   TimePoint last_received_{};
 };

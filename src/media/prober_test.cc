@@ -137,11 +137,44 @@ TEST(Prober, NeedsNoKeepaliveWhilePacketsAreSent) {
   path.answering = true;
   path.prober.start(kStart);
   path.run_until(0);
-  for (long ms = 0; ms <= 20000; ms += 3000) {
+  for (long ms = 0; ms < 9000; ms += 3000) {
     path.now = kStart + milliseconds{ms};
     path.prober.on_local_packet(path.now);
     EXPECT_THAT(path.run_until(ms + 2999), ElementsAre());
   }
+}
+
+TEST(Prober, MeasuresThePathOfAFlowInUseOnceIn10Seconds) {
+  Path path;
+  path.answering = true;
+  path.prober.start(kStart);
+  path.run_until(0);
+  const auto use_until = [&](long begin, long end) {
+    std::vector<long> sent;
+    for (long ms = begin; ms < end; ms += 100) {
+      path.now = kStart + milliseconds{ms};
+      path.prober.on_local_packet(path.now);
+      for (const long one : path.run_until(ms + 99)) sent.push_back(one);
+    }
+    return sent;
+  };
+  EXPECT_THAT(use_until(100, 35000), ElementsAre(10000, 20000, 30000));
+  EXPECT_EQ(path.prober.delay().round_trip(), Duration{});
+  path.answering = false;
+  EXPECT_THAT(use_until(35000, 65000), ElementsAre(40000, 50000, 60000)) << "lost: so what";
+  EXPECT_EQ(path.confirm(ConfirmationStatus::Challenged), Prober::Outcome::Challenged);
+  EXPECT_THAT(path.run_until(65100).size(), testing::Ge(3U)) << "but it was moved";
+}
+
+TEST(Prober, WhatMeasuresKeepsNothingAlive) {
+  Path path;
+  path.answering = true;
+  path.prober.start(kStart);
+  path.run_until(0);
+  path.prober.on_local_packet(kStart + seconds{5});
+  EXPECT_THAT(path.run_until(14999), ElementsAre(10000));
+  path.answering = false;
+  EXPECT_THAT(path.run_until(15100), ElementsAre(15000, 15020, 15060));
 }
 
 TEST(Prober, ProbesWhenASteadyFlowIsSilentFor300MsAndThenBacksOff) {
@@ -153,7 +186,8 @@ TEST(Prober, ProbesWhenASteadyFlowIsSilentFor300MsAndThenBacksOff) {
     path.receive(ms);
     EXPECT_THAT(path.run_until(ms), ElementsAre());
   }
-  EXPECT_THAT(path.run_until(40000), ElementsAre(1300, 1600, 2200, 3400, 5800, 10600));
+  EXPECT_THAT(path.run_until(40000), ElementsAre(1300, 1600, 2200, 3400, 5800, 10600, 20600, 30600))
+      << "and then nothing but what measures";
   EXPECT_EQ(path.silent, 1) << "told once for one silence";
 }
 
@@ -163,7 +197,7 @@ TEST(Prober, DoesNotMissWhatNeverCameSteadily) {
   path.prober.start(kStart);
   path.run_until(0);
   for (long ms = 0; ms <= 50000; ms += 5000) path.receive(ms);  // RTCP
-  EXPECT_THAT(path.run_until(59000), ElementsAre());
+  EXPECT_THAT(path.run_until(55000), ElementsAre(50000)) << "it measures, once";
   EXPECT_EQ(path.silent, 0);
 }
 

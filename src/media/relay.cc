@@ -345,7 +345,7 @@ std::optional<Counts> Relay::count(MediaId id, TimePoint now) {
     read_back(found, i);
     for (const std::uint32_t other : {end.joined, end.also_from})
       if (other != kNone) read_back(other, i);
-    out.components.push_back(meter_of(end, i).read(now, round_trip(end, i)));
+    out.components.push_back(meter_of(end, i).read(now, delay(end, i)));
   }
   return out;
 }
@@ -360,14 +360,14 @@ Meter& Relay::meter_of(End& end, std::uint8_t component) {
 }
 
 // A trunk's is that of all that rides on it.
-std::optional<Duration> Relay::round_trip(const End& end, std::uint8_t component) const {
+PathDelay Relay::delay(const End& end, std::uint8_t component) const {
   if (const auto* probing = std::get_if<ProbingComponents>(&end.kind))
-    return probing->at(component).prober.round_trip();
+    return probing->at(component).prober.delay();
   const auto* tagged = std::get_if<TaggedPlaces>(&end.kind);
-  if (tagged == nullptr) return std::nullopt;
+  if (tagged == nullptr) return {};
   const std::uint32_t trunk = channels_[tagged->channels.at(component)].trunk;
-  if (trunk == TaggedComponent::kNoTrunk) return std::nullopt;
-  return round_trip(ends_[trunks_[trunk]->end], 0);
+  if (trunk == TaggedComponent::kNoTrunk) return {};
+  return delay(ends_[trunks_[trunk]->end], 0);
 }
 
 // ---- The packet path: in ----

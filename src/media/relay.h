@@ -263,7 +263,7 @@ class Relay {
   Result<AwaitingPlaces> add_awaiting(std::uint32_t end, const FlowSpec& spec);
   std::uint32_t find(MediaId id) const;
   Meter& meter_of(End& end, std::uint8_t component);
-  std::optional<Duration> round_trip(const End& end, std::uint8_t component) const;
+  PathDelay delay(const End& end, std::uint8_t component) const;
 
   void on_server_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
                           Turn& turn);

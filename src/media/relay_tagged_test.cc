@@ -418,8 +418,9 @@ TEST(Trunk, ThatNothingRidesOnAnyMoreMayBeSilent) {
   const std::uint64_t probes = call.agent.host.relay.totals().probes_sent;
   call.world.run_for(seconds{25});
   EXPECT_EQ(call.agent.host.count(EventKind::Silent), 0U);
-  // Two rounds keep it alive; each may have two probes, the answer being as late as the second.
-  EXPECT_LE(call.agent.host.relay.totals().probes_sent - probes, 4U);
+  // Two rounds keep it alive; each may have two probes, the answer being as late as the second. One
+  // measures what was just in use.
+  EXPECT_LE(call.agent.host.relay.totals().probes_sent - probes, 5U);
 }
 
 TEST(Trunk, ChannelsAreTakenOnceAndFreedWithTheirFlow) {

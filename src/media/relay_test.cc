@@ -321,6 +321,28 @@ TEST(Relay, TellsWhereAStreamLostPacketsAndHowFarTheServerIs) {
   EXPECT_FALSE(at_server.round_trip);
 }
 
+TEST(Relay, TellsWhichDirectionOfAFlowBecameSlower) {
+  World world;
+  Call call{world};
+  call.alice.talk(call.agent_rtp, 0, 1500);
+  world.run_for(seconds{15});
+  const auto at_agent = [&] {
+    return call.agent.relay.count(MediaId{1}, world.now)->components[0];
+  };
+  EXPECT_EQ(at_agent().to_server, world.delay);
+  EXPECT_EQ(at_agent().to_agent, world.delay);
+  // From now on what the server sends is under way for longer.
+  const Duration usual = world.delay;
+  world.tap = [&](const TransportAddress& from, const TransportAddress&, Bytes) {
+    world.delay = from.port == 2776 ? usual + milliseconds{70} : usual;
+    return true;
+  };
+  world.run_for(seconds{10});
+  EXPECT_EQ(at_agent().to_server, usual);
+  EXPECT_EQ(at_agent().to_agent, usual + milliseconds{70});
+  EXPECT_EQ(at_agent().round_trip, 2 * usual + milliseconds{70});
+}
+
 TEST(Relay, FollowsAJoinToAnotherEnd) {
   World world;
   Call call{world};

@@ -49,13 +49,19 @@ json::object both_ways(const ComponentCounts& counts) {
 
 // Both ends of the flow between agent and server, RTP only: where between them something was lost.
 json::object flow_json(const PathCounts& path) {
-  json::object out{{"to_server", nullptr}, {"to_agent", nullptr}, {"round_trip_ms", nullptr}};
+  json::object out{{"to_server", nullptr},
+                   {"to_agent", nullptr},
+                   {"round_trip_ms", nullptr},
+                   {"to_server_ms", nullptr},
+                   {"to_agent_ms", nullptr}};
   if (!path.awaiting.components.empty())
     out["to_server"] = in_json(path.awaiting.components.front());
   if (!path.probing.components.empty()) {
     const ComponentCounts& agent = path.probing.components.front();
     out["to_agent"] = in_json(agent);
     if (agent.round_trip) out["round_trip_ms"] = to_milliseconds(*agent.round_trip);
+    if (agent.to_server) out["to_server_ms"] = to_milliseconds(*agent.to_server);
+    if (agent.to_agent) out["to_agent_ms"] = to_milliseconds(*agent.to_agent);
   }
   return out;
 }

@@ -58,6 +58,8 @@ struct CallReportTest : testing::Test {
     alice.awaiting.components = {stream(900, 100, 5)};  // what the server got of it
     alice.probing.components = {stream(500, 0, 2)};     // what came back to her agent
     alice.probing.components[0].round_trip = milliseconds{40};
+    alice.probing.components[0].to_server = milliseconds{15};
+    alice.probing.components[0].to_agent = milliseconds{25};
     alice.carriage = media::Carriage::Bound;
     counts[kBob].port.components = {stream(500, 0, 2)};
   }
@@ -93,6 +95,8 @@ TEST_F(CallReportTest, SaysWhatEachPartyHearsAndWhereItWasLost) {
   EXPECT_EQ(media.at("rtp").at("received").at("lost"), 0) << "by the phone itself nothing was";
   EXPECT_EQ(media.at("flow").at("to_server").at("lost"), 100);
   EXPECT_EQ(media.at("flow").at("round_trip_ms"), 40.0);
+  EXPECT_EQ(media.at("flow").at("to_server_ms"), 15.0);
+  EXPECT_EQ(media.at("flow").at("to_agent_ms"), 25.0);
   EXPECT_FALSE(told.at("legs").at(1).at("media").at(0).as_object().contains("flow"))
       << "a public party has no agent";
 }

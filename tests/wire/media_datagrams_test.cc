@@ -47,6 +47,12 @@ const std::string kBound =
     "000000000000002a"  // answers the probe with counter 42
     "0000000000000000"
     "6c1f05525b59f862591244860330955f";
+const std::string kBoundWithClock =
+    "09 01 01 00"
+    "101112131415161718191a1b1c1d1e1f"
+    "000000000000002a"
+    "0000018bcfe56800"  // 1,700,000,000,000 us
+    "024d237ce220a80c352bdae8103d8784";
 const std::string kChallenged =
     "09 01 02 00"  // confirmation, version 1, challenged, reserved
     "101112131415161718191a1b1c1d1e1f"
@@ -72,10 +78,12 @@ TEST(MediaDatagrams, ConfirmationsAreWhatTheyWere) {
   TagMaker tags;
   Confirmation said{.status = ConfirmationStatus::Bound, .token = token(), .counter = 42};
   EXPECT_EQ(to_hex(encode(said, key(), tags)), to_hex(hex(kBound)));
+  said.clock = 1'700'000'000'000;
+  EXPECT_EQ(to_hex(encode(said, key(), tags)), to_hex(hex(kBoundWithClock)));
   said.status = ConfirmationStatus::Challenged;
   said.challenge = {0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7};
   EXPECT_EQ(to_hex(encode(said, key(), tags)), to_hex(hex(kChallenged)));
-  for (const std::string& vector : {kBound, kChallenged}) {
+  for (const std::string& vector : {kBound, kBoundWithClock, kChallenged}) {
     const auto parsed = parse_confirmation(hex(vector));
     ASSERT_TRUE(parsed);
     EXPECT_TRUE(authentic(hex(vector), parsed->tag, key(), tags));
