@@ -44,12 +44,14 @@ class MediaStreamTest : public ::testing::Test {
     ASSERT_TRUE(run([&] { return connected && accepted_; }));
   }
   std::unique_ptr<MediaStream> open(std::unique_ptr<net::Stream> stream,
-                                    std::optional<TransportAddress> media) {
+                                    std::optional<TransportAddress> media,
+                                    Duration longest_wait = milliseconds{80}) {
     return std::move(
         *MediaStream::open(network_, std::move(stream),
                            {.local = kAnyPort.ip,
                             .media = media,
-                            .is_media = [](Bytes first) { return as_text(first) == "probe"; }},
+                            .is_media = [](Bytes first) { return as_text(first) == "probe"; },
+                            .longest_wait = longest_wait},
                            [this](const Error& why) { closed_ = why; }));
   }
   bool run(const std::function<bool()>& until) { return net::run_until(network_, until); }
@@ -64,8 +66,9 @@ TEST_F(MediaStreamTest, CarriesDatagramsBothWaysWholeAndInOrder) {
   Neighbour agent{network_};
   Neighbour server{network_};
   Neighbour stranger{network_};
-  const auto inside = open(std::move(dialled_), std::nullopt);
-  const auto outside = open(std::move(accepted_), server.socket->local());
+  // Nothing is late here, however slow the machine.
+  const auto inside = open(std::move(dialled_), std::nullopt, seconds{60});
+  const auto outside = open(std::move(accepted_), server.socket->local(), seconds{60});
   stranger.say(inside->local(), "first");
   agent.say(inside->local(), "probe");
   ASSERT_TRUE(run([&] { return server.heard.size() == 1; }));
