@@ -91,6 +91,9 @@ class Relay:
             return self.tool("bench_relay"), "flows", said_ready
         if self.kind == "ports":
             return self.tool("bench_relay", "--ports"), "fixed", said_ready
+        if self.kind in ("trunk", "trunk-sealed"):
+            carriage = "sealed" if self.kind == "trunk-sealed" else "clear"
+            return self.tool("bench_relay", "--trunk", carriage), "fixed", said_ready
         if self.kind == "flows-kernel":
             return self.tool("bench_relay", "--fast-path"), "flows", said_ready
         if self.kind == "ports-kernel":
