@@ -70,6 +70,8 @@ class UdpRoom {
   std::size_t flush();
 
   const UdpCounts& counts() const { return counts_; }
+  // One for each flush().
+  std::uint64_t rounds() const { return rounds_; }
 
  private:
   friend class UdpBatch;
@@ -88,6 +90,7 @@ class UdpRoom {
   }
   // At most `most`; they lie at first_slot_ and on. Returns how many.
   std::size_t receive(int socket, std::size_t most);
+  int receive_one(int socket);
   // At most `most` messages, and kTrains, each of one datagram or of many that the kernel has put
   // together. They lie in trains_.
   std::size_t receive_trains(int socket, std::size_t most);
@@ -106,6 +109,7 @@ class UdpRoom {
   std::size_t fill(UdpBatch& socket, std::uint32_t& next);
   std::size_t count_train(const UdpBatch& socket, std::uint32_t first) const;
   void send(UdpBatch& socket, std::size_t count);
+  static int send_one(int socket, const msghdr& message);
   bool send_singly(int socket, const msghdr& train);
   void count_failure(int error);
 
@@ -117,6 +121,7 @@ class UdpRoom {
   std::vector<UdpBatch*> dirty_;  // sockets with something queued
   Buffer copies_;                 // one place for each queued datagram
   UdpCounts counts_;
+  std::uint64_t rounds_ = 0;
   // The arguments of a system call that receives, and of one that sends: a flush may come while
   // what was received is still being handed over.
   std::array<mmsghdr, kBatch> in_{};
@@ -163,7 +168,7 @@ class UdpBatch {
     const std::size_t n = room.receive(native(), ask_);
     for (std::size_t i = 0; i < n; ++i)
       if (!room.was_cut(i)) on_datagram(room.source(i), room.datagram(i), room.ecn(i));
-    ask_anew(n, UdpRoom::kBatch);
+    ask_anew(room, n, UdpRoom::kBatch);
     return n;
   }
 
@@ -191,23 +196,29 @@ class UdpBatch {
         on_datagram(from, datagram, ecn);
       }
     }
-    ask_anew(trains, UdpRoom::kTrains);
+    ask_anew(room, trains, UdpRoom::kTrains);
     return n;
   }
 
-  void ask_anew(std::size_t came, std::size_t most) {
-    if (came == ask_)
+  // Twice as many when as many came as were asked for; fewer when half of that would have done. A
+  // socket that one packet comes to now and then (a phone's) asks for one, which spares the kernel
+  // to look for another; more than one when it is read in each round.
+  void ask_anew(const UdpRoom& room, std::size_t came, std::size_t most) {
+    const bool often = room.rounds() - asked_ <= 1;
+    asked_ = room.rounds();
+    if (came == ask_ && (came > 1 || often))
       ask_ = std::min(ask_ * 2, most);
-    else if (came < ask_ / 4)
-      ask_ /= 2;
+    else if (came <= ask_ / 2)
+      ask_ = std::max(ask_ / 2, std::size_t{1});
   }
 
   Fd socket_;
   TransportAddress local_;
-  TrafficClass as_;       // the socket's own; a datagram with another carries it in ancillary data
-  std::size_t ask_ = 4;   // messages, at the next receive()
-  bool trains_ = false;   // the kernel puts together what is received
-  bool segments_ = true;  // it cuts what is sent; false: it has refused to
+  TrafficClass as_;      // the socket's own; a datagram with another carries it in ancillary data
+  std::size_t ask_ = 4;  // messages, at the next receive()
+  std::uint64_t asked_ = 0;               // in which round of the room
+  bool trains_ = false;                   // the kernel puts together what is received
+  bool segments_ = true;                  // it cuts what is sent; false: it has refused to
   std::uint32_t first_ = UdpRoom::kNone;  // of what is queued
   std::uint32_t last_ = UdpRoom::kNone;
 };
