@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "codec/h323/h225.schema.h"
-#include "codec/h323/h245.schema.h"
-
 namespace sallyport::codec::h323 {
 namespace {
 
@@ -62,11 +59,6 @@ void set_control_address(per::Edit<Address> node, const TransportAddress& addres
 }
 
 }  // namespace
-
-bool is_address(per::Node node) {
-  return node.is<h225::TransportAddress>() || node.is<h245::UnicastAddress>() ||
-         node.is<h245::MulticastAddress>();
-}
 
 std::optional<TransportAddress> address(per::Node node) {
   if (node.is<h245::TransportAddress>()) node = node.chosen();

@@ -74,7 +74,7 @@ void open_in_control(per::Message& message, per::View<h245::GenericMessage> data
 
 // What is opened on the way is walked, too: a RAS message in generic data may hold generic data.
 void open_generic_contents(per::Message& message, const per::Limits& limits) {
-  for (const per::Node& node : message.walk()) {
+  for (const per::Node node : message.walk()) {
     if (const auto ras = node.as<h225::GenericData>()) open_in_ras(message, ras, limits);
     if (const auto control = node.as<h245::GenericMessage>())
       open_in_control(message, control, limits);

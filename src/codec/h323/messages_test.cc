@@ -137,6 +137,24 @@ TEST(Messages, WithAComponentMissingAreNotWritten) {
   EXPECT_FALSE(message.encode(out));
 }
 
+TEST(Messages, TakeNoEditWhereNothingIs) {
+  const Buffer octets = registration_request();
+  per::Message message;
+  ASSERT_TRUE(decode<RasMessage>(message, octets));
+  auto absent = message.edit(message.root<RasMessage>()[RasMessage::kGatekeeperRequest]);
+  absent[GatekeeperRequest::kRequestSeqNum].set(1);
+  absent[GatekeeperRequest::kEndpointAlias].append()[AliasAddress::kH323ID].set_text("x");
+  absent.remove(GatekeeperRequest::kRasAddress);
+  absent.clear();
+  absent.copy(message.root());
+  set_address(absent, {});
+  message.remove(absent.view());
+  EXPECT_FALSE(message.is_changed());
+  Buffer out;
+  ASSERT_TRUE(message.encode(out));
+  EXPECT_EQ(out, octets);
+}
+
 TEST(Messages, CopyPartsOfOthers) {
   per::Message request;
   ASSERT_TRUE(decode<RasMessage>(request, registration_request()));

@@ -18,24 +18,6 @@ bool Decoder::fail(Errc code, std::string_view what, const BitReader& in) {
   return false;
 }
 
-bool Decoder::bits(BitReader& in, unsigned count, std::uint64_t& value) {
-  if (in.left() < count) return fail(Errc::Truncated, "PER: ends within a value", in);
-  value = in.take(count);
-  return true;
-}
-
-bool Decoder::bit(BitReader& in, bool& value) {
-  if (in.left() == 0) return fail(Errc::Truncated, "PER: ends within a value", in);
-  value = in.take(1) != 0;
-  return true;
-}
-
-bool Decoder::octets(BitReader& in, std::uint64_t count) {
-  in.align();
-  if (in.left() / 8 < count) return fail(Errc::Truncated, "PER: ends within octets", in);
-  return true;
-}
-
 bool Decoder::unsigned_octets(BitReader& in, std::uint64_t count, std::uint64_t& value) {
   if (count > 8) return fail(Errc::BadValue, "PER: a number of too many octets", in);
   if (!octets(in, count)) return false;

@@ -36,9 +36,21 @@ class Decoder {
   // An open type: a length, and the encoding of the node's type (X.691 10.2).
   bool open_type(BitReader& in, std::uint32_t node, unsigned depth);
 
-  bool bits(BitReader& in, unsigned count, std::uint64_t& value);
-  bool bit(BitReader& in, bool& value);
-  bool octets(BitReader& in, std::uint64_t count);  // aligned, and that many are there
+  bool bits(BitReader& in, unsigned count, std::uint64_t& value) {
+    if (in.left() < count) return fail(Errc::Truncated, "PER: ends within a value", in);
+    value = in.take(count);
+    return true;
+  }
+  bool bit(BitReader& in, bool& value) {
+    if (in.left() == 0) return fail(Errc::Truncated, "PER: ends within a value", in);
+    value = in.take(1) != 0;
+    return true;
+  }
+  bool octets(BitReader& in, std::uint64_t count) {  // aligned, and that many are there
+    in.align();
+    if (in.left() / 8 < count) return fail(Errc::Truncated, "PER: ends within octets", in);
+    return true;
+  }
   bool number(BitReader& in, const Type& type, std::uint64_t& distance);
   bool small_number(BitReader& in, std::uint64_t& value);
   bool unsigned_octets(BitReader& in, std::uint64_t count, std::uint64_t& value);

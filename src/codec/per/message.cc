@@ -32,7 +32,7 @@ constexpr std::uint32_t kReplacement = 0xfffd;
 std::string utf8_of_utf16(Bytes octets) {
   std::string out;
   for (std::size_t i = 0; i + 1 < octets.size(); i += 2) {
-    std::uint32_t code = static_cast<std::uint32_t>(octets[i] << 8U | octets[i + 1]);
+    auto code = static_cast<std::uint32_t>(octets[i] << 8U | octets[i + 1]);
     if (code >= 0xd800 && code < 0xe000) {
       const std::uint32_t low =
           i + 3 < octets.size() ? static_cast<std::uint32_t>(octets[i + 2] << 8U | octets[i + 3])
@@ -147,16 +147,6 @@ BitSpan Node::source() const {
   return {node.source, node.source_length};
 }
 
-Message::Walk::Iterator& Message::Walk::Iterator::operator++() {
-  if (const Node child = at_.first_child()) {
-    at_ = child;
-    return *this;
-  }
-  while (at_ && !at_.next()) at_ = at_.parent();
-  at_ = at_.next();
-  return *this;
-}
-
 Result<void> Message::decode(const Type& type, Bytes octets, const Limits& limits) {
   clear();
   if (octets.size() > limits.octets) return fail(Errc::Exhausted, "PER: a message too long");
@@ -170,6 +160,11 @@ Result<void> Message::decode(const Type& type, Bytes octets, const Limits& limit
     return tl::make_unexpected(decoder.error());
   }
   return {};
+}
+
+std::size_t Message::octets_read() const {
+  if (source_octets_ == 0) return 0;
+  return std::max<std::size_t>((std::size_t{nodes_[0].source_length} + 7) / 8, 1);
 }
 
 NodeEdit Message::make(const Type& type) {
@@ -205,6 +200,7 @@ void Message::unlink(std::uint32_t node) {
   std::uint32_t* at = &nodes_[data.parent].first;
   while (*at != node && *at != kNone) at = &nodes_[*at].next;
   if (*at == node) *at = data.next;
+  data.first = kNone;
 }
 
 void Message::touch(std::uint32_t node) {
@@ -251,8 +247,8 @@ Bytes Message::view_octets(const NodeData& node) const {
 
 // The octets may be some of this message's own.
 void Message::set_view(std::uint32_t node, Bytes octets, std::uint32_t length) {
-  const std::uintptr_t own = reinterpret_cast<std::uintptr_t>(store_.data());
-  const std::uintptr_t given = reinterpret_cast<std::uintptr_t>(octets.data());
+  const auto own = reinterpret_cast<std::uintptr_t>(store_.data());
+  const auto given = reinterpret_cast<std::uintptr_t>(octets.data());
   const bool is_own = given >= own && given < own + store_.size();
   const std::size_t at = store_.size();
   store_.resize(at + octets.size());
@@ -277,6 +273,7 @@ void Message::copy(std::uint32_t to, const Message& other, std::uint32_t from) {
 }
 
 void Message::remove(Node node) {
+  if (node.is_absent()) return;
   const std::uint32_t parent = nodes_[node.index()].parent;
   if (parent == kNone) return;
   unlink(node.index());
@@ -312,6 +309,7 @@ Result<void> Message::encode(Buffer& out) const {
 Result<void> Message::encode_anew(Buffer& out) const { return write(out, false); }
 
 void NodeEdit::set(std::int64_t value) {
+  if (is_nowhere()) return;
   Message::NodeData& data = message_->nodes_[index_];
   data.number = value;
   data.large = false;
@@ -319,13 +317,17 @@ void NodeEdit::set(std::int64_t value) {
 }
 
 void NodeEdit::set_octets(Bytes octets) {
-  message_->nodes_[index_].first = kNone;
-  message_->set_view(index_, octets, static_cast<std::uint32_t>(octets.size()));
-  message_->settle(index_);
+  set_units(octets, static_cast<std::uint32_t>(octets.size()));
 }
 
 void NodeEdit::set_bits(Bytes octets, std::uint32_t bits) {
-  message_->set_view(index_, octets.first((bits + 7U) / 8U), bits);
+  set_units(octets.first((bits + 7U) / 8U), bits);
+}
+
+void NodeEdit::set_units(Bytes octets, std::uint32_t units) {
+  if (is_nowhere()) return;
+  message_->nodes_[index_].first = kNone;
+  message_->set_view(index_, octets, units);
   message_->settle(index_);
 }
 
@@ -339,6 +341,7 @@ void NodeEdit::set_text(std::string_view utf8) {
 }
 
 void NodeEdit::clear() {
+  if (is_nowhere()) return;
   Message::NodeData& data = message_->nodes_[index_];
   data.first = kNone;
   data.number = 0;
@@ -348,17 +351,20 @@ void NodeEdit::clear() {
 }
 
 void NodeEdit::copy(Node from) {
-  if (from.is_absent() || &from.type() != &node().type()) return;
+  if (is_nowhere() || from.is_absent() || &from.type() != &node().type()) return;
+  for (Node above = node(); above; above = above.parent())
+    if (above == from) return;  // it would hold itself
   clear();
   message_->copy(index_, *from.message(), from.index());
 }
 
 NodeEdit NodeEdit::member(std::uint16_t index) {
-  const Node own = node();
-  const Node there = own.child(index);
-  if (there) return {message_, there.index()};
-  if (own.type().kind == Kind::Choice) message_->nodes_[index_].first = kNone;
-  const std::uint32_t made = message_->add(*own.type().members[index].type, index_, index);
+  const Type& own = node().type();
+  const bool has_members = own.kind == Kind::Choice || own.kind == Kind::Sequence;
+  if (is_nowhere() || !has_members || index >= own.member_count) return {message_, kNone};
+  if (const Node there = node().child(index)) return {message_, there.index()};
+  if (own.kind == Kind::Choice) message_->nodes_[index_].first = kNone;
+  const std::uint32_t made = message_->add(*own.members[index].type, index_, index);
   message_->link(made);
   message_->touch(index_);
   return {message_, made};
@@ -369,13 +375,16 @@ void NodeEdit::remove(std::uint16_t index) {
 }
 
 NodeEdit NodeEdit::append() {
-  const std::uint32_t made = message_->add(*node().type().element, index_, 0);
+  const Type& own = node().type();
+  if (is_nowhere() || own.kind != Kind::SequenceOf) return {message_, kNone};
+  const std::uint32_t made = message_->add(*own.element, index_, 0);
   message_->link(made);
   message_->touch(index_);
   return {message_, made};
 }
 
 NodeEdit NodeEdit::hold(const Type& type) {
+  if (node().type().kind != Kind::OctetString) return {message_, kNone};
   if (const Node there = node().first_child(); there && &there.type() == &type)
     return {message_, there.index()};
   const std::uint32_t made = message_->add(type, index_, 0);
@@ -384,6 +393,9 @@ NodeEdit NodeEdit::hold(const Type& type) {
   return {message_, made};
 }
 
-NodeEdit NodeEdit::contents() { return hold(*node().type().element); }
+NodeEdit NodeEdit::contents() {
+  const Type* held = node().type().element;
+  return held == nullptr ? NodeEdit{message_, kNone} : hold(*held);
+}
 
 }  // namespace sallyport::codec::per

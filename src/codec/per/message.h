@@ -187,7 +187,7 @@ class View : public Node {
 };
 
 // What Edit can do to a node of any type. A value that its type does not allow is noticed by
-// Message::encode.
+// Message::encode. To edit an absent node, or to ask for what its type has not, does nothing.
 class NodeEdit {
  public:
   NodeEdit(Message* message, std::uint32_t index) : message_(message), index_(index) {}
@@ -209,6 +209,10 @@ class NodeEdit {
   NodeEdit append();                // a new element of a list
   NodeEdit contents();              // what an octet string holds
   NodeEdit hold(const Type& type);  // the same, where the schema does not say of what type
+
+ private:
+  bool is_nowhere() const { return index_ == kNone; }
+  void set_units(Bytes octets, std::uint32_t units);
 
  protected:
   Message* message_;
@@ -262,7 +266,7 @@ class Message {
     return root().as<T>();
   }
 
-  // Of a node of this message that is not absent.
+  // `node` is of this message.
   NodeEdit edit(Node node) { return {this, node.index()}; }
   template <class T>
   Edit<T> edit(View<T> view) {
@@ -282,6 +286,9 @@ class Message {
   bool open(Node node, const Type& contents, const Limits& limits = {});
   // Octet strings in which something other lay than the schema says. They are kept as octets.
   std::uint32_t unreadable_count() const { return unreadable_count_; }
+
+  // How many octets of those given to decode() the message took: several may lie one after another.
+  std::size_t octets_read() const;
 
   // Whether encode() has more to do than to copy.
   bool is_changed() const { return changed_; }
@@ -345,21 +352,28 @@ class Message::Walk {
     using difference_type = std::ptrdiff_t;
     using iterator_category = std::input_iterator_tag;
     using pointer = const Node*;
-    using reference = const Node&;
-    explicit Iterator(Node at) : at_(at) {}
-    const Node& operator*() const { return at_; }
-    const Node* operator->() const { return &at_; }
-    Iterator& operator++();
-    friend bool operator==(const Iterator& a, const Iterator& b) {
-      return a.at_.index() == b.at_.index();
+    using reference = Node;
+    Iterator(const Message* message, std::uint32_t at) : message_(message), at_(at) {}
+    Node operator*() const { return {message_, at_}; }
+    Iterator& operator++() {
+      const std::vector<NodeData>& nodes = message_->nodes_;
+      if (nodes[at_].first != kNone) {
+        at_ = nodes[at_].first;
+        return *this;
+      }
+      while (at_ != kNone && nodes[at_].next == kNone) at_ = nodes[at_].parent;
+      if (at_ != kNone) at_ = nodes[at_].next;
+      return *this;
     }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }
 
    private:
-    Node at_;
+    const Message* message_;
+    std::uint32_t at_;
   };
   explicit Walk(Node root) : root_(root) {}
-  Iterator begin() const { return Iterator{root_}; }
-  Iterator end() const { return Iterator{Node{}}; }
+  Iterator begin() const { return {root_.message(), root_.index()}; }
+  Iterator end() const { return {root_.message(), kNone}; }
 
  private:
   Node root_;
