@@ -10,87 +10,6 @@ namespace sallyport::adapter::sip::test {
 
 using wire::HeaderName;
 
-TransportAddress address(std::string_view text) {
-  const auto parsed = TransportAddress::parse(text);
-  EXPECT_TRUE(parsed) << text;
-  return parsed.value_or(TransportAddress{});
-}
-
-// ---- media paths ----
-
-MediaId FakePaths::open_port(Place place, const media::PortSpec& spec, Handler handler) {
-  const MediaId id{++next_};
-  ++opened;
-  const bool full = ports.size() >= limit;
-  Port port{.place = place, .dscp = spec.dscp, .handler = std::move(handler)};
-  for (unsigned i = 0; i < spec.components; ++i)
-    port.own.push_back({hosts.at(place), static_cast<std::uint16_t>(next_port_ + i)});
-  next_port_ = static_cast<std::uint16_t>(next_port_ + 2);
-  ports[id] = std::move(port);
-  later_.emplace_back([this, id, full](Commands& out) {
-    const auto it = ports.find(id);
-    if (it == ports.end()) return;
-    const Handler told = it->second.handler;
-    if (!full) return told.on_open(it->second.own, out);
-    ports.erase(it);
-    told.on_failed(Errc::Exhausted, "no port is free", out);
-  });
-  return id;
-}
-
-void FakePaths::set_remote(MediaId port, const media::RemoteSpec& remote) {
-  ASSERT_TRUE(ports.contains(port));
-  ASSERT_EQ(remote.addresses.size(), ports[port].own.size());
-  ports[port].remote = remote;
-}
-
-void FakePaths::connect(MediaId a, MediaId b) {
-  ASSERT_TRUE(ports.contains(a) && ports.contains(b));
-  for (auto& [id, port] : ports)
-    if (port.joined == a || port.joined == b) port.joined = {};
-  ports[a].joined = b;
-  ports[b].joined = a;
-}
-
-void FakePaths::start(MediaId port) {
-  ASSERT_TRUE(ports.contains(port));
-  ++ports[port].started;
-}
-
-void FakePaths::close(MediaId port) {
-  EXPECT_EQ(ports.erase(port), 1U);
-  for (auto& [id, other] : ports)
-    if (other.joined == port) other.joined = {};
-}
-
-void FakePaths::count(MediaId port, std::function<void(const PathCounts&, Commands&)> on_counts) {
-  PathCounts counts;
-  counts.port.components = {{.packets_in = ports.at(port).packets}};
-  later_.emplace_back(
-      [on_counts = std::move(on_counts), counts](Commands& out) { on_counts(counts, out); });
-}
-
-void FakePaths::receive(const TransportAddress& own, Place place, std::uint64_t packets) {
-  for (auto& [id, port] : ports)
-    if (port.place == place && !port.own.empty() && port.own.front() == own)
-      port.packets += packets;
-}
-
-const FakePaths::Port* FakePaths::at(const TransportAddress& own, Place place) const {
-  for (const auto& [id, port] : ports)
-    if (port.place == place && port.own.front() == own) return &port;
-  return nullptr;
-}
-
-std::optional<TransportAddress> FakePaths::way_from(const TransportAddress& own,
-                                                    Place place) const {
-  const Port* port = at(own, place);
-  if (port == nullptr || !port->joined) return std::nullopt;
-  const auto it = ports.find(port->joined);
-  if (it == ports.end() || !it->second.remote) return std::nullopt;
-  return it->second.remote->addresses.front();
-}
-
 // ---- edges ----
 
 void FakeEdge::listen(edge::ListenerId id, const edge::ListenSpec& spec) {
@@ -430,9 +349,9 @@ void World::settle() {
       const auto event = std::move(events_.front());
       events_.pop_front();
       event();
-    } else if (!paths.later_.empty()) {
-      const auto event = std::move(paths.later_.front());
-      paths.later_.pop_front();
+    } else if (!paths.later.empty()) {
+      const auto event = std::move(paths.later.front());
+      paths.later.pop_front();
       event(*this);
     } else if (const auto due = timers_.expire(now_)) {
       adapter->on_timer(*due, *this);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "adapter/sip/sip_adapter.h"
+#include "adapter/test_media_paths.h"
 #include "base/test_log.h"
 #include "edge/test_silent_edge.h"
 
@@ -25,45 +26,8 @@ inline const IpAddress kServer = *IpAddress::parse("198.51.100.1");
 inline const IpAddress kNatOfA = *IpAddress::parse("203.0.113.10");
 inline const IpAddress kNatOfB = *IpAddress::parse("203.0.113.20");
 
-TransportAddress address(std::string_view text);
-
-// What is on the media paths.
-class FakePaths final : public MediaPaths {
- public:
-  struct Port {
-    Place place;
-    std::vector<TransportAddress> own;
-    edge::Dscp dscp = 0;
-    std::optional<media::RemoteSpec> remote;
-    MediaId joined;
-    int started = 0;
-    std::uint64_t packets = 0;  // have come from its side
-    Handler handler;
-  };
-  MediaId open_port(Place place, const media::PortSpec& spec, Handler handler) override;
-  void set_remote(MediaId port, const media::RemoteSpec& remote) override;
-  void connect(MediaId a, MediaId b) override;
-  void start(MediaId port) override;
-  void close(MediaId port) override;
-  void count(MediaId port, std::function<void(const PathCounts&, Commands&)> on_counts) override;
-
-  const Port* at(const TransportAddress& own, Place place) const;
-  // Media comes to this port from its side.
-  void receive(const TransportAddress& own, Place place, std::uint64_t packets);
-  // Where what this port receives leaves us in the end; nothing if it leads nowhere.
-  std::optional<TransportAddress> way_from(const TransportAddress& own, Place place) const;
-
-  std::map<MediaId, Port> ports;
-  std::map<Place, IpAddress> hosts;
-  std::size_t limit = 1000;
-  int opened = 0;
-
- private:
-  friend class World;
-  std::deque<std::function<void(Commands&)>> later_;
-  std::uint64_t next_ = 0;
-  std::uint16_t next_port_ = 30000;
-};
+using adapter::test::address;
+using adapter::test::FakePaths;
 
 class World;
 
