@@ -367,14 +367,13 @@ void CallSignalling::pass_fast_start(Call& call, Side from, Incoming& incoming, 
   const auto refused = call.channels->pass(from, message.tree(), list, role, incoming.fast_start,
                                            {to.ours.ip, 0}, out);
   // What is refused was never proposed, or never taken.
-  std::uint16_t position = 0;
-  std::vector<std::uint16_t> gone;
-  for (auto each = list.first_child(); each; each = each.next(), ++position)
+  std::vector<per::Node> gone;
+  for (auto each = list.first_child(); each; each = each.next())
     if (std::any_of(refused.begin(), refused.end(),
                     [&](const auto& channel) { return channel.node == each.contents().index(); }))
-      gone.push_back(position);
-  if (gone.size() == position) return message.remove(kFastStart);
-  for (auto it = gone.rbegin(); it != gone.rend(); ++it) message.tree().edit(list).remove(*it);
+      gone.push_back(each);
+  if (gone.size() == list.child_count()) return message.remove(kFastStart);
+  for (const per::Node each : gone) message.tree().remove(each);
 }
 
 // Each H.245 message as the other side is to have it; nothing where it is not to.

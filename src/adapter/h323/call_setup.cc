@@ -371,10 +371,14 @@ void CallSignalling::make_control(const CallPtr& call, Side side) {
 void CallSignalling::dress_setup(Call& call, CallMessage& message) {
   const Destination& to = *call.destination;
   auto setup = message.tree().edit(message.body().as<Setup>());
+  const auto set_names = [](per::Edit<AliasList> names, const std::vector<Alias>& aliases) {
+    names.clear();
+    write_aliases(names, aliases);
+  };
   if (!to.called.empty() && to.called != read_aliases(setup.view()[Setup::kDestinationAddress]))
-    write_aliases(setup[Setup::kDestinationAddress], to.called);
+    set_names(setup[Setup::kDestinationAddress], to.called);
   if (!to.caller.empty() && to.caller != read_aliases(setup.view()[Setup::kSourceAddress]))
-    write_aliases(setup[Setup::kSourceAddress], to.caller);
+    set_names(setup[Setup::kSourceAddress], to.caller);
   set_number(message.q931(), q931::ElementId::CalledPartyNumber, to.called);
   set_number(message.q931(), q931::ElementId::CallingPartyNumber, to.caller);
   // Those are between the caller and us.

@@ -31,13 +31,6 @@ std::vector<per::Node> declined_in(const per::Message& message) {
   return found;
 }
 
-std::uint16_t position_of(per::Node element) {
-  std::uint16_t position = 0;
-  for (auto each = element.parent().first_child(); each && !(each == element); each = each.next())
-    ++position;
-  return position;
-}
-
 }  // namespace
 
 bool needs_declined_feature(const per::Message& message) {
@@ -49,10 +42,7 @@ bool needs_declined_feature(const per::Message& message) {
 void decline_features(per::Message& message) {
   for (const per::Node feature : declined_in(message)) {
     const per::Node list = feature.parent();
-    if (list.child_count() > 1)
-      message.edit(list).remove(position_of(feature));
-    else
-      message.edit(list.parent()).remove(list.member());
+    message.remove(list.child_count() > 1 ? feature : list);
   }
 }
 

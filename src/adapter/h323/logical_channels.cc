@@ -354,6 +354,8 @@ std::vector<LogicalChannels::Refused> LogicalChannels::pass(Side from, per::Mess
       put(message, node, fallback);
     }
   }
+  for (const Needs::Opening& each : needs.openings)
+    if (each.stream && each.stream->has_failed()) streams_.close(each.stream, out);
   for (const Refused& each : refused) {
     switch (each.why) {
       case Refusal::SecurityDenied:

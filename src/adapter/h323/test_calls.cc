@@ -48,6 +48,7 @@ void Terminal::say(Link& link, Bytes payload) {
 }
 
 void Terminal::hang_up(Link& link) {
+  link.closed = true;
   world.calls->on_closed(place, link.id, {Errc::Closed, "closed"}, world);
   world.settle();
 }

@@ -37,7 +37,7 @@ struct Link {
   codec::q931::TpktReader reader;
   std::deque<Buffer> heard;  // payloads that nobody has looked at
   Buffer raw;                // everything, for what is not TPKT
-  bool closed = false;       // by us
+  bool closed = false;
 };
 
 // An endpoint that somebody else made.
