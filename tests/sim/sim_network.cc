@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "sim_streams.h"
+
 namespace sallyport::sim {
 namespace {
 
@@ -39,6 +41,19 @@ class SimDatagramSocket final : public net::DatagramSocket {
   TransportAddress local_;
 };
 
+class SimListener final : public net::Listener {
+ public:
+  SimListener(World& world, RealmId realm, const TransportAddress& local)
+      : world_(world), realm_(realm), local_(local) {}
+  ~SimListener() override { world_.streams().unlisten(realm_, local_); }
+  TransportAddress local() const override { return local_; }
+
+ private:
+  World& world_;
+  RealmId realm_;
+  TransportAddress local_;
+};
+
 }  // namespace
 
 std::unique_ptr<net::Timer> SimNetwork::make_timer() { return std::make_unique<SimTimer>(world_); }
@@ -61,41 +76,21 @@ Result<std::unique_ptr<net::DatagramSocket>> SimNetwork::open_datagrams(
   return std::make_unique<SimDatagramSocket>(world_, realm_, address);
 }
 
-Result<std::unique_ptr<net::Listener>> SimNetwork::listen(const TransportAddress& /*local*/,
-                                                          const net::ListenOptions& /*options*/,
-                                                          OnAccepted /*on_accepted*/) {
-  return fail(Errc::Unsupported, "no byte streams in the simulated world");
+Result<std::unique_ptr<net::Listener>> SimNetwork::listen(const TransportAddress& local,
+                                                          const net::ListenOptions& options,
+                                                          OnAccepted on_accepted) {
+  if (options.tls) return fail(Errc::Unsupported, "no TLS in the simulated world");
+  TransportAddress address{address_, local.port};
+  if (local.port == 0) address.port = next_ephemeral_++;
+  if (!world_.streams().listen(realm_, address, std::move(on_accepted)))
+    return fail(Errc::System, "address in use");
+  return std::make_unique<SimListener>(world_, realm_, address);
 }
 
-namespace {
-// A stream that could not be dialled.
-class RefusedStream final : public net::Stream {
- public:
-  void set_handler(Handler /*handler*/) override {}
-  void send(Bytes /*octets*/) override {}
-  std::size_t queued() const override { return 0; }
-  void half_close() override {}
-  void pause_reading(bool /*paused*/) override {}
-  void start_tls(const net::TlsOptions& /*options*/, bool /*as_server*/) override {}
-  void set_dscp(std::uint8_t /*dscp*/) override {}
-  TransportAddress local() const override { return {}; }
-  TransportAddress remote() const override { return {}; }
-  Buffer peer_certificate() const override { return {}; }
-  std::string alpn() const override { return {}; }
-  bool export_key(std::string_view /*label*/, Bytes /*context*/,
-                  MutableBytes /*out*/) const override {
-    return false;
-  }
-};
-}  // namespace
-
-std::unique_ptr<net::Stream> SimNetwork::connect(const TransportAddress& /*remote*/,
+std::unique_ptr<net::Stream> SimNetwork::connect(const TransportAddress& remote,
                                                  const net::ConnectOptions& /*options*/,
                                                  net::Stream::Handler handler) {
-  post([handler = std::move(handler)] {
-    if (handler.on_closed) handler.on_closed({Errc::Unreachable, "no byte streams"});
-  });
-  return std::make_unique<RefusedStream>();
+  return world_.streams().connect(realm_, address_, remote, std::move(handler));
 }
 
 void SimNetwork::resolve(const std::string& /*name*/, net::DnsType /*type*/, OnRecords on_records) {

@@ -1,5 +1,5 @@
-// net::Network on a host of the simulated world: datagrams, timers and names. Byte streams are
-// refused: signalling over TCP and TLS is tested where real ones are (tests/netns).
+// net::Network on a host of the simulated world: datagrams, byte streams, timers and names. There
+// is no TLS: it is tested where real ones are (tests/netns).
 #pragma once
 
 #include <map>
@@ -42,6 +42,7 @@ class SimNetwork final : public net::Network {
   World& world_;
   RealmId realm_;
   IpAddress address_;
+  std::uint16_t next_ephemeral_ = 50000;
   std::shared_ptr<bool> alive_;
 };
 

@@ -2,7 +2,15 @@
 
 #include <algorithm>
 
+#include "sim_streams.h"
+
 namespace sallyport::sim {
+namespace {
+constexpr Duration kLocalLatency = milliseconds{1};
+}  // namespace
+
+World::World(std::uint64_t seed) : random_(seed), streams_(std::make_unique<SimStreams>(*this)) {}
+World::~World() = default;
 
 void World::at(TimePoint when, std::function<void()> what) {
   events_.emplace(std::max(when, now_), std::move(what));
@@ -59,6 +67,10 @@ void World::travel(const PathQuality& quality, const std::function<void()>& arri
   }
 }
 
+void World::travel_whole(RealmId realm, std::function<void()> arrive) {
+  after(realm == kPublic ? public_quality_.latency : kLocalLatency, std::move(arrive));
+}
+
 void World::send(RealmId realm, const TransportAddress& from, const TransportAddress& to,
                  Bytes datagram) {
   const Buffer octets = to_buffer(datagram);
@@ -69,7 +81,7 @@ void World::send(RealmId realm, const TransportAddress& from, const TransportAdd
     return entry.first.first == realm && entry.first.second.ip == to.ip;
   });
   if (local)
-    return after(milliseconds{1},
+    return after(kLocalLatency,
                  [this, realm, from, to, octets] { deliver(realm, from, to, octets); });
   if (to.ip.is_private()) return;
   Site& site = sites_.at(realm);

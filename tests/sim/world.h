@@ -22,6 +22,7 @@ namespace sallyport::sim {
 
 using RealmId = int;
 constexpr RealmId kPublic = 0;
+class SimStreams;
 
 // What a path does to datagrams, in each direction.
 struct PathQuality {
@@ -42,7 +43,8 @@ class World final : public Clocks {
  public:
   using OnDatagram = std::function<void(const TransportAddress& source, Bytes)>;
 
-  explicit World(std::uint64_t seed) : random_(seed) {}
+  explicit World(std::uint64_t seed);
+  ~World() override;
 
   TimePoint now() const override { return now_; }
   WallTime wall_now() const override {
@@ -69,6 +71,13 @@ class World final : public Clocks {
   void unbind(RealmId realm, const TransportAddress& address);
   void send(RealmId realm, const TransportAddress& from, const TransportAddress& to,
             Bytes datagram);
+
+  // What is on its way without being lost, overtaken or late: byte streams (sim_streams.h).
+  void travel_whole(RealmId realm, std::function<void()> arrive);
+  void note_public(const TransportAddress& from, const TransportAddress& to, Bytes octets) {
+    seen_.push_back({from, to, to_buffer(octets)});
+  }
+  SimStreams& streams() { return *streams_; }
 
   // Everything that was on the public network: source, destination, octets.
   struct Seen {
@@ -102,6 +111,7 @@ class World final : public Clocks {
   PathQuality public_quality_{.latency = milliseconds{2}};
   std::map<std::pair<RealmId, TransportAddress>, OnDatagram> sockets_;
   std::vector<Seen> seen_;
+  std::unique_ptr<SimStreams> streams_;
 };
 
 }  // namespace sallyport::sim
