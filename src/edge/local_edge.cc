@@ -142,8 +142,11 @@ Result<TransportAddress> LocalEdge::listen_datagrams(ListenerId id, const Listen
     if (*port == 0) *port = it->second.datagrams.front()->local().port;
     observer_.on_datagram(id, {.local = {shown(local), *port}, .remote = remote}, b);
   });
-  auto socket = network_.open_datagrams(
-      at, {.multicast_groups = spec.multicast_groups, .dscp = spec.dscp}, std::move(on_datagram));
+  auto socket = network_.open_datagrams(at,
+                                        {.multicast_groups = spec.multicast_groups,
+                                         .multicast_interfaces = options_.listen,
+                                         .dscp = spec.dscp},
+                                        std::move(on_datagram));
   if (!socket) return tl::make_unexpected(socket.error());
   state.datagrams.push_back(std::move(*socket));
   return state.datagrams.back()->local();

@@ -129,13 +129,14 @@ class HostDatagramSocket final : public DatagramSocket {
   std::shared_ptr<Receiving> receiving_;
 };
 
+// By the interface that has the address `local`; unspecified: by the one that the route takes.
 Result<void> join(const Fd& socket, const IpAddress& group, const IpAddress& local) {
   const SocketAddress address{{.ip = group, .port = 0}};
   int joined = -1;
   if (group.is_v4()) {
     ip_mreqn request{};
     request.imr_multiaddr = address.v4.sin_addr;
-    if (!local.is_unspecified() && !local.is_multicast())
+    if (!local.is_unspecified())
       request.imr_address = SocketAddress{{.ip = local, .port = 0}}.v4.sin_addr;
     joined = ::setsockopt(socket.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request);
   } else {
@@ -175,8 +176,13 @@ Result<std::unique_ptr<DatagramSocket>> open_datagram_socket(EventLoop& loop,
   for (const IpAddress& group : options.multicast_groups) {
     if (group.is_v4() != local.ip.is_v4() || !group.is_multicast())
       return fail(Errc::BadValue, "not a multicast group of the socket's address family");
-    if (const auto joined = join(*socket, group, local.ip); !joined)
-      return tl::make_unexpected(joined.error());
+    std::vector<IpAddress> interfaces = options.multicast_interfaces;
+    std::erase_if(interfaces, [](const IpAddress& ip) { return !ip.is_v4(); });
+    if (interfaces.empty() || !group.is_v4())
+      interfaces = {local.ip.is_multicast() ? IpAddress::any_v4() : local.ip};
+    for (const IpAddress& interface : interfaces)
+      if (const auto joined = join(*socket, group, interface); !joined)
+        return tl::make_unexpected(joined.error());
   }
   auto receiving =
       std::make_shared<Receiving>(loop, scratch, std::move(*socket), std::move(on_datagram));

@@ -143,6 +143,15 @@ TEST_F(HostDatagramsTest, GroupIsHeardAndAnsweredFromOnesOwnAddress) {
     EXPECT_FALSE(there_[0].local.is_multicast());
     gatekeeper->send(there_[0].local, there_[0].remote, as_bytes("GCF"));
     EXPECT_TRUE(run_until(network, [&] { return !here_.empty(); }));
+
+    there_.clear();
+    options.multicast_interfaces = {IpAddress::v4({10, 1, 1, 9})};
+    const auto by_interface = open(network, {.ip = group, .port = 1721}, there_, options);
+    ASSERT_TRUE(by_interface);
+    terminal->send({}, {.ip = group, .port = 1721}, as_bytes("GRQ"));
+    EXPECT_TRUE(run_until(network, [&] { return !there_.empty(); }));
+    options.multicast_interfaces = {IpAddress::v4({192, 0, 2, 1})};
+    EXPECT_FALSE(network.open_datagrams({.ip = group, .port = 1722}, options, {}));
   });
   if (!entered) GTEST_SKIP() << "needs the right to make a network namespace, and ip(8)";
 }

@@ -89,6 +89,8 @@ struct ListenOptions {
 
 struct DatagramOptions {
   std::vector<IpAddress> multicast_groups;
+  // IPv4: by these addresses of this host, each on its interface. Empty: where the route leads.
+  std::vector<IpAddress> multicast_interfaces;
   std::uint8_t dscp = 0;
 };
 
