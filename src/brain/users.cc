@@ -13,7 +13,12 @@ const std::vector<std::string> kTables = {
     "PRIMARY KEY(name, realm)) WITHOUT ROWID;"
     "CREATE UNIQUE INDEX users_login ON users(login, realm);"
     "CREATE INDEX users_hash_md5 ON users(userhash_md5);"
-    "CREATE INDEX users_hash_sha256 ON users(userhash_sha256)"};
+    "CREATE INDEX users_hash_sha256 ON users(userhash_sha256)",
+    "ALTER TABLE users ADD COLUMN password_sha1 TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE users ADD COLUMN password TEXT NOT NULL DEFAULT ''"};
+
+constexpr std::string_view kColumns =
+    "name,realm,login,ha1_md5,ha1_sha256,userhash_md5,userhash_sha256,password_sha1,password";
 
 }  // namespace
 
@@ -25,14 +30,12 @@ Result<std::unique_ptr<SqliteUsers>> SqliteUsers::open(SqliteStore& store) {
 
 std::vector<User> SqliteUsers::select(std::string where, std::vector<SqlValue> values) const {
   const auto rows = store_.query(
-      {"SELECT name,realm,login,ha1_md5,ha1_sha256,userhash_md5,userhash_sha256 FROM users " +
-           std::move(where),
-       std::move(values)});
+      {"SELECT " + std::string{kColumns} + " FROM users " + std::move(where), std::move(values)});
   std::vector<User> out;
   if (!rows) return out;  // logged there; nobody gets in meanwhile
   for (const SqlRow& row : *rows)
     out.push_back({text(row[0]), text(row[1]), text(row[2]), text(row[3]), text(row[4]),
-                   text(row[5]), text(row[6])});
+                   text(row[5]), text(row[6]), text(row[7]), text(row[8])});
   return out;
 }
 
@@ -55,12 +58,13 @@ std::optional<User> SqliteUsers::find_login(std::string_view login, std::string_
 
 Result<void> SqliteUsers::add(const User& user) {
   return store_
-      .write({"INSERT INTO users(name,realm,login,ha1_md5,ha1_sha256,userhash_md5,userhash_sha256) "
-              "VALUES(?,?,?,?,?,?,?) ON CONFLICT(name,realm) DO UPDATE SET login=excluded.login,"
-              "ha1_md5=excluded.ha1_md5,ha1_sha256=excluded.ha1_sha256,"
-              "userhash_md5=excluded.userhash_md5,userhash_sha256=excluded.userhash_sha256",
+      .write({"INSERT INTO users(" + std::string{kColumns} +
+                  ") VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(name,realm) DO UPDATE SET "
+                  "login=excluded.login,ha1_md5=excluded.ha1_md5,ha1_sha256=excluded.ha1_sha256,"
+                  "userhash_md5=excluded.userhash_md5,userhash_sha256=excluded.userhash_sha256,"
+                  "password_sha1=excluded.password_sha1,password=excluded.password",
               {user.name, user.realm, user.login, user.ha1_md5, user.ha1_sha256, user.userhash_md5,
-               user.userhash_sha256}})
+               user.userhash_sha256, user.password_sha1, user.password}})
       .map([](std::size_t) {});
 }
 

@@ -1,4 +1,5 @@
-// Who may register and call: names and digest hashes, never passwords. The registrar asks,
+// Who may register and call: names and digest hashes, and passwords themselves only where an H.323
+// procedure is allowed that cannot do without (h323.passwords). The registrars ask,
 // `sallyport user` changes. The same rows hold the credentials with which the server answers an
 // upstream registrar's challenge: the realm tells the two apart. Brain's thread.
 #pragma once
@@ -14,13 +15,16 @@
 
 namespace sallyport::brain {
 
-// Unique by (name, realm). Hashes are lower-case hexadecimal; adapter/sip/digest.h makes them.
+// Unique by (name, realm). Hashes are lower-case hexadecimal; adapter/sip/digest.h and
+// adapter/h323/h235.h make them.
 struct User {
   std::string name;                 // the user part of the identity: "alice"
   std::string realm;                // our default domain, or an upstream's realm
   std::string login;                // what the digest names as username; mostly the same as `name`
   std::string ha1_md5, ha1_sha256;  // H(login:realm:password)
   std::string userhash_md5, userhash_sha256;  // H(login:realm), RFC 7616 3.4.4
+  std::string password_sha1;                  // the key of H.235.1
+  std::string password;  // for the MD5 and Cisco's tokens of H.323; mostly empty
   friend bool operator==(const User&, const User&) = default;
 };
 
