@@ -4,7 +4,7 @@
 
 #include "adapter/sip/authenticator.h"
 #include "adapter/sip/digest.h"
-#include "adapter/sip/users_fake.h"
+#include "adapter/users_fake.h"
 #include "codec/sip/headers.h"
 #include "require.h"
 

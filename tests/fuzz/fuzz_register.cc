@@ -6,7 +6,7 @@
 #include "adapter/commands_fake.h"
 #include "adapter/sip/registrar.h"
 #include "adapter/sip/registration_relay.h"
-#include "adapter/sip/users_fake.h"
+#include "adapter/users_fake.h"
 #include "brain/memory_registrations.h"
 #include "require.h"
 

@@ -8,6 +8,7 @@
 
 #include "adapter/limits.h"
 #include "adapter/marks.h"
+#include "base/host_port.h"
 #include "base/time.h"
 #include "base/transport_address.h"
 
@@ -49,6 +50,8 @@ struct Config {
   bool accept_cat = false;   // Cisco access tokens, which do too
   Duration clock_tolerance = std::chrono::minutes{10};  // of what tokens say of the time
   bool pre_grant = true;                                // terminals may call without asking by ARQ
+
+  std::vector<HostPort> neighbours;  // gatekeepers that are asked for names not known here
 
   Limits limits;
   std::size_t max_endpoints = 100'000;

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "adapter/sip/digest.h"
-#include "adapter/sip/users_fake.h"
+#include "adapter/users_fake.h"
 #include "base/hex.h"
 #include "codec/sip/headers.h"
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "adapter/sip/digest.h"
-#include "adapter/sip/users_fake.h"
+#include "adapter/users_fake.h"
 #include "base/test_log.h"
 #include "brain/memory_registrations.h"
 #include "codec/sip/headers.h"

@@ -6,7 +6,7 @@
 #include "adapter/commands_fake.h"
 #include "adapter/sip/digest.h"
 #include "adapter/sip/registrar.h"
-#include "adapter/sip/users_fake.h"
+#include "adapter/users_fake.h"
 #include "brain/memory_registrations.h"
 #include "codec/sip/headers.h"
 

@@ -8,7 +8,7 @@
 #include "adapter/sip/digest.h"
 #include "adapter/sip/server_routing.h"
 #include "adapter/sip/test_world.h"
-#include "adapter/sip/users_fake.h"
+#include "adapter/users_fake.h"
 #include "brain/memory_registrations.h"
 #include "codec/sip/headers.h"
 

@@ -5,7 +5,7 @@
 
 #include "adapter/commands_fake.h"
 #include "adapter/sip/digest.h"
-#include "adapter/sip/users_fake.h"
+#include "adapter/users_fake.h"
 #include "brain/memory_registrations.h"
 
 namespace sallyport::adapter::sip {

@@ -8,7 +8,7 @@
 
 #include "brain/users.h"
 
-namespace sallyport::adapter::sip {
+namespace sallyport::adapter {
 
 class FakeUsers final : public brain::Users {
  public:
@@ -46,4 +46,4 @@ class FakeUsers final : public brain::Users {
   std::vector<brain::User> users_;
 };
 
-}  // namespace sallyport::adapter::sip
+}  // namespace sallyport::adapter
