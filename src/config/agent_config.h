@@ -45,8 +45,8 @@ struct AgentConfig {
         *IpRange::parse("192.168.0.0/16"),
         *IpRange::parse("fc00::/7"),
     };
-    std::vector<media::PortRange> listen_ports{{5060, 5061}};
-    std::vector<std::string> protocols{"sip"};
+    std::vector<media::PortRange> listen_ports{{1718, 1720}, {5060, 5061}};
+    std::vector<std::string> protocols{"sip", "h323"};
     unsigned max_sockets = 4000;
   } policy;
 

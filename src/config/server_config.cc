@@ -87,8 +87,66 @@ void describe_sip(Schema& schema, ServerConfig::Sip& sip) {
                    "The longest match wins.");
 }
 
+Schema describe_h323_route(ServerConfig::H323::Route& route) {
+  Schema schema;
+  schema.add("domain", route.domain, "Domain of the called address; empty: a domain of ours.");
+  schema.add("prefix", route.prefix, "What the called number begins with; empty: any name.");
+  schema.add("targets", route.targets, 0,
+             "Where the call goes, each host or host:port; without a port 1720, or 1719 with ask. "
+             "The next is tried when one cannot be reached.");
+  schema.add("ask", route.ask,
+             "The target is a gatekeeper that is asked by LRQ where the call goes. Otherwise it "
+             "takes the call itself.");
+  return schema;
+}
+
+void describe_h323(Schema& schema, ServerConfig::H323& h323) {
+  schema.section("h323", "H.323, towards destinations and, through the agents, towards terminals.");
+  schema.add("h323.enabled", h323.enabled, "Whether this server serves H.323, as its gatekeeper.");
+  schema.add("h323.listen", h323.listen, "Addresses where destinations reach the server.");
+  schema.add("h323.ras_port", h323.ras_port, 1, 65535,
+             "UDP port there for RAS: other gatekeepers, and endpoints that register from outside, "
+             "which always takes a password.");
+  schema.add("h323.call_port", h323.call_port, 1, 65535, "TCP port there for calls.");
+  schema.add("h323.inside_ras", h323.inside_ras, 0, 65535,
+             "UDP port that agents are asked to listen on for their terminals' RAS; 0: none.");
+  schema.add("h323.inside_discovery", h323.inside_discovery, 0, 65535,
+             "The same for gatekeeper discovery, at the multicast group 224.0.1.41; 0: none.");
+  schema.add("h323.inside_call", h323.inside_call, 0, 65535,
+             "TCP port that agents are asked to listen on for calls; 0: none.");
+  schema.add("h323.gatekeeper", h323.gatekeeper, "The gatekeeper's identifier.");
+  schema.add("h323.authenticate", h323.authenticate,
+             "Whether registering takes a password: that of a user of sip.default_domain whose "
+             "name is one of the terminal's aliases. Without, whoever reaches an agent may take "
+             "any alias.");
+  schema.add(
+      "h323.passwords", h323.passwords,
+      "How a password may be shown: \"h235.1\" (HMAC-SHA1-96 over each message), \"md5\" (of "
+      "H.235.0's cryptoEPPwdHash), \"cat\" (Cisco access tokens). The last two are weak, and with "
+      "one of them the passwords of users that are added are kept as they are, not hashed.");
+  schema.add("h323.clock_tolerance", h323.clock_tolerance, seconds{10}, std::chrono::hours{24},
+             "How far a terminal's clock may be off: what it signs says when.");
+  schema.add("h323.min_time_to_live", h323.min_time_to_live, seconds{10}, std::chrono::hours{1},
+             "Shortest registration.");
+  schema.add("h323.max_time_to_live", h323.max_time_to_live, seconds{60},
+             std::chrono::hours{24 * 7}, "Longest registration; a longer one is cut to this.");
+  schema.add("h323.pre_grant", h323.pre_grant,
+             "Terminals may call without asking first (pre-granted ARQ): one round trip less. "
+             "Each call is judged all the same when it comes.");
+  schema.add("h323.dns_routing", h323.dns_routing,
+             "Whether calls to other domains are routed by DNS (H.323 Annex O). Otherwise they are "
+             "refused, unless a route matches.");
+  schema.add("h323.neighbours", h323.neighbours, 1719,
+             "Gatekeepers that are asked by LRQ for names that are not known here, "
+             "[\"gk.example.com\"].");
+  schema.add_items("h323.routes", h323.routes, describe_h323_route,
+                   {"", "0", {HostPort{"gateway.example.com", 0}}, false},
+                   "Where calls go whose callee is not registered here, one table for each route. "
+                   "The longest match wins.");
+}
+
 void describe_marks(Schema& schema, const std::string& section, ServerConfig::Marks& marks) {
-  schema.add(section + ".signalling", marks.signalling, 0, 63, "Signalling (SIP).");
+  schema.add(section + ".signalling", marks.signalling, 0, 63, "Signalling.");
   schema.add(section + ".audio", marks.audio, 0, 63, "Audio, and fax.");
   schema.add(section + ".video", marks.video, 0, 63, "Video of cameras.");
   schema.add(section + ".other", marks.other, 0, 63, "Presentation, camera control and the like.");
@@ -113,16 +171,17 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
       "Calls that nobody has answered yet, at once from one address outside (IPv6: one /64) "
       "that is no upstream, and an eighth of calls_per_agent at most; as many more as it has "
       "calls that were answered. To one phone, all of them together may have twice as many.");
-  schema.add("limits.requests_per_second", limits.requests_per_second, 1, kMany,
-             "SIP requests a second from one agent's network, or one upstream, twice as many at "
-             "once; a fifth from one address outside (IPv6: one /64) that is no upstream. Some of "
-             "what is more is refused with 503, the rest dropped.");
+  schema.add(
+      "limits.requests_per_second", limits.requests_per_second, 1, kMany,
+      "Requests (SIP, RAS) a second from one agent's network, or one upstream, twice as many at "
+      "once; a fifth from one address outside (IPv6: one /64) that is no upstream. Some of "
+      "what is more is refused, the rest dropped.");
   schema.add("limits.new_calls_per_second", limits.new_calls_per_second, 1, kMany,
              "The same for new calls.");
   schema.add("limits.upstreams", limits.upstreams,
              "Addresses or ranges outside that carry the calls of many, [\"203.0.113.0/28\"]: "
              "providers, PBXs, other servers. They are limited as an agent is, not as one caller. "
-             "Addresses in sip.routes and sip.relay count without being listed here; names do "
+             "Addresses in routes, relays and neighbours count without being listed here; names do "
              "not.");
   schema.add("limits.bandwidth", limits.bandwidth,
              "Media of all calls together, in one direction and with headers, by what their SDP "
@@ -206,6 +265,7 @@ Schema describe(ServerConfig& config) {
   describe(schema, "media.outside", "Media ports towards destinations.", config.media.outside);
 
   describe_sip(schema, config.sip);
+  describe_h323(schema, config.h323);
 
   schema.section("dscp",
                  "How packets are marked for quality of service (DSCP, 0 to 63): to terminals, and "
@@ -264,8 +324,23 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
       where.report("sip.relay", "\"" + domain + "\" is also in sip.domains", problems);
   for (const ServerConfig::Sip::Route& route : config.sip.routes)
     if (route.targets.empty()) where.report("sip.routes", "a route has no targets", problems);
+  for (const std::string& method : config.h323.passwords)
+    if (method != "h235.1" && method != "md5" && method != "cat")
+      where.report("h323.passwords",
+                   "\"" + method + "\" is neither \"h235.1\" nor \"md5\" nor \"cat\"", problems);
+  if (config.h323.gatekeeper.empty() || config.h323.gatekeeper.size() > 64)
+    where.report("h323.gatekeeper", "is empty or longer than 64 octets", problems);
+  if (config.h323.min_time_to_live > config.h323.max_time_to_live)
+    where.report("h323.min_time_to_live", "greater than h323.max_time_to_live", problems);
+  for (const ServerConfig::H323::Route& route : config.h323.routes)
+    if (route.targets.empty()) where.report("h323.routes", "a route has no targets", problems);
   check(config.tls, where, problems);
   check(config.modes, where, problems);
+}
+
+bool ServerConfig::H323::keeps_passwords() const {
+  return enabled && std::any_of(passwords.begin(), passwords.end(),
+                                [](const std::string& method) { return method != "h235.1"; });
 }
 
 std::string ServerConfig::audit_file() const {
@@ -280,6 +355,9 @@ std::vector<IpRange> ServerConfig::upstream_addresses() const {
   };
   for (const auto& [domain, relay] : sip.relay) add(relay.registrar);
   for (const Sip::Route& route : sip.routes)
+    for (const HostPort& target : route.targets) add(target);
+  for (const HostPort& neighbour : h323.neighbours) add(neighbour);
+  for (const H323::Route& route : h323.routes)
     for (const HostPort& target : route.targets) add(target);
   return out;
 }

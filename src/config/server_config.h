@@ -110,6 +110,39 @@ struct ServerConfig {
     unsigned failures_per_minute = 10;  // wrong passwords for one user before it is throttled
   } sip;
 
+  struct H323 {
+    // Where calls go whose callee is registered nowhere here. The longest match wins.
+    struct Route {
+      std::string domain;             // the callee's domain; empty: any of ours, or a mere number
+      std::string prefix;             // its number begins with this; empty: any name
+      std::vector<HostPort> targets;  // the next when one is unavailable
+      bool ask = false;               // by LRQ, where the call goes; else it goes to the target
+      friend bool operator==(const Route&, const Route&) = default;
+    };
+
+    bool enabled = false;
+    std::vector<IpAddress> listen{IpAddress::any_v4(), IpAddress::any_v6()};
+    std::uint16_t ras_port = 1719;
+    std::uint16_t call_port = 1720;
+    // What each agent is asked to listen on for its terminals; the agent's policy has the last
+    // word. 0: not at all.
+    std::uint16_t inside_ras = 1719;
+    std::uint16_t inside_discovery = 1718;
+    std::uint16_t inside_call = 1720;
+    std::string gatekeeper = "sallyport";
+    bool authenticate = true;  // false: whoever reaches an agent may register
+    // What shows a password: "h235.1", "md5", "cat".
+    std::vector<std::string> passwords{"h235.1"};
+    Duration clock_tolerance = std::chrono::minutes{10};
+    Duration min_time_to_live = seconds{30};
+    Duration max_time_to_live = seconds{3600};
+    bool pre_grant = true;
+    bool dns_routing = false;  // Annex O for domains that are not ours
+    std::vector<HostPort> neighbours;
+    std::vector<Route> routes;
+    bool keeps_passwords() const;  // whether a procedure is allowed that needs them as they are
+  } h323;
+
   TlsSection tls;  // towards destinations; the multiplex connection has certificates of its own
 
   // How packets are marked for quality of service (DSCP).
@@ -141,7 +174,7 @@ struct ServerConfig {
   } limits;
 
   std::string audit_file() const;  // audit.file, or where it is by default
-  // limits.upstreams, and what stands as an address in sip.routes and sip.relay.
+  // limits.upstreams, and what stands as an address in routes, relays and neighbours.
   std::vector<IpRange> upstream_addresses() const;
   std::string default_domain() const;  // sip.default_domain, or what stands in for it; may be empty
 };

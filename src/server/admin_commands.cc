@@ -7,9 +7,11 @@
 #include <memory>
 #include <utility>
 
+#include "adapter/h323/h235.h"
 #include "adapter/sip/digest.h"
 #include "adapter/sip/domains.h"
 #include "admin/wall_time.h"
+#include "base/hex.h"
 
 namespace sallyport::server {
 namespace {
@@ -129,8 +131,10 @@ void add_user(const UserCommands& commands, const json::object& arguments, const
     return reply.error(Errc::BadValue, "not a login");
   const std::string problem = domain_problem(commands, user->second);
   if (!problem.empty() && commands.relayed.empty()) return reply.error(Errc::NotFound, problem);
-  const auto added =
-      commands.users.add(adapter::sip::make_user(user->first, user->second, password, login));
+  brain::User made = adapter::sip::make_user(user->first, user->second, password, login);
+  made.password_sha1 = to_hex(adapter::h323::H235::key_of(password));
+  if (commands.keep_passwords) made.password = password;
+  const auto added = commands.users.add(made);
   if (!added) return refuse(reply, added.error());
   json::object out{{"name", user->first}, {"domain", user->second}};
   if (!problem.empty())

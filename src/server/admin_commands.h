@@ -40,6 +40,7 @@ struct UserCommands {
   std::string default_domain;        // of users that are named without one
   std::vector<std::string> domains;  // that this server is the registrar of
   std::vector<std::string> relayed;  // whose registrars, elsewhere, may have realms of any name
+  bool keep_passwords = false;       // as they are: what H.323 is allowed cannot do without
   // Whoever is removed is no longer registered anywhere either: that is the hearer's part.
   std::function<void(const std::string& name, const std::string& domain)> on_removed;
 };

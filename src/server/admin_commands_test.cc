@@ -59,6 +59,7 @@ class Commands : public testing::Test {
                                 "example.org",
                                 {"example.org", "Example.net"},
                                 std::move(relayed),
+                                false,
                                 [this](const std::string& name, const std::string& domain) {
                                   removed_.push_back(name + "@" + domain);
                                 }});

@@ -26,7 +26,9 @@
 #include "server/agent_session.h"
 #include "server/authority.h"
 #include "server/call_report.h"
+#include "server/directory.h"
 #include "server/enrolment.h"
+#include "server/h323_service.h"
 #include "server/join_service.h"
 #include "server/media_streams.h"
 #include "server/sip_service.h"
@@ -78,6 +80,7 @@ class Server final : public Acceptor::Observer {
   void learn_agent_address(AgentId agent);
   void stop();
   std::string name_of(Place place) const;
+  std::string domain() const;
   boost::json::object status() const;
   void describe_session(AgentId agent, boost::json::object& out) const;
   boost::json::object agents_media() const;
@@ -98,7 +101,9 @@ class Server final : public Acceptor::Observer {
   std::unique_ptr<Enrolment> enrolment_;
   std::unique_ptr<edge::Audit> audit_;
   std::unique_ptr<edge::MediaThread> media_;
+  std::unique_ptr<Directory> directory_;
   std::unique_ptr<SipService> sip_;
+  std::unique_ptr<H323Service> h323_;
   std::unique_ptr<brain::Brain> brain_;
   std::unique_ptr<edge::LocalEdge> outside_;
   std::optional<AgentSessionContext> session_context_;
@@ -184,12 +189,20 @@ std::string Server::start_brain() {
                                           .compress = config_.media.compress,
                                           .bundle = config_.media.bundle}},
       [this] { drive_brain(); });
+  auto directory = Directory::open(config_, *store_, *log_, network_.wall_now());
+  if (!directory) return "registrations: " + std::string{directory.error().what};
+  directory_ = std::move(*directory);
   if (config_.sip.enabled) {
-    auto sip = SipService::make(config_, addresses_.advertised, *store_, random_, *log_,
-                                network_.wall_now());
+    auto sip = SipService::make(config_, addresses_.advertised, *store_, *directory_, random_,
+                                *log_, network_.wall_now());
     if (!sip) return "SIP: " + std::string{sip.error().what};
     sip_ = std::move(*sip);
     brain_->add(sip_->take_adapter());
+  }
+  if (config_.h323.enabled) {
+    h323_ = std::make_unique<H323Service>(config_, domain(), addresses_.advertised, *directory_,
+                                          random_, *log_);
+    brain_->add(h323_->take_adapter());
   }
 
   std::optional<net::TlsIdentity> identity;
@@ -312,6 +325,13 @@ std::string Server::name_of(Place place) const {
   return agent ? agent->name : "agent " + std::to_string(place.agent.value);
 }
 
+// Of users and terminals that are named without one.
+std::string Server::domain() const {
+  const std::string configured = config_.default_domain();
+  if (!configured.empty() || addresses_.advertised.empty()) return configured;
+  return addresses_.advertised.front().to_string();
+}
+
 void Server::describe_session(AgentId agent, boost::json::object& out) const {
   const auto it = sessions_.find(agent);
   out["connected"] = it != sessions_.end() && it->second->attached();
@@ -413,8 +433,11 @@ std::string Server::start_admin() {
     });
   });
   admin_->add("calls", [this](const boost::json::object&, const admin::Reply& reply) {
-    if (!sip_) return reply.ok(boost::json::array{});
-    report_calls(sip_->calls(),
+    std::vector<adapter::CallInfo> up;
+    if (sip_) up = sip_->calls();
+    if (h323_)
+      for (adapter::CallInfo& call : h323_->calls()) up.push_back(std::move(call));
+    report_calls(std::move(up),
                  {.name_of = [this](Place place) { return name_of(place); },
                   .count = [this](media::MediaId port,
                                   OnPathCounts on) { brain_->count(port, std::move(on)); },
@@ -426,11 +449,13 @@ std::string Server::start_admin() {
     set_carriage(arguments, reply);
   });
   admin_->add("registrations", [this](const boost::json::object&, const admin::Reply& reply) {
-    if (!sip_)
-      return reply.ok(boost::json::object{{"registrations", boost::json::array{}},
-                                          {"blocked", boost::json::array{}}});
-    reply.ok(sip_->registrations([this](Place place) { return name_of(place); }, network_.now(),
-                                 network_.wall_now()));
+    std::vector<adapter::Throttle::Blocked> blocked;
+    if (sip_) blocked = sip_->blocked(network_.now());
+    if (h323_)
+      for (auto& each : h323_->adapter().blocked(network_.now()))
+        blocked.push_back(std::move(each));
+    reply.ok(directory_->describe(
+        blocked, [this](Place place) { return name_of(place); }, network_.wall_now()));
   });
   add_enrolment_commands(*admin_, {.enrolment = *enrolment_,
                                    .network = network_,
@@ -440,15 +465,17 @@ std::string Server::start_admin() {
                                        [this](AgentId agent, boost::json::object& out) {
                                          describe_session(agent, out);
                                        }});
-  if (sip_)
-    add_user_commands(*admin_,
-                      {.users = sip_->users(),
-                       .default_domain = sip_->default_domain(),
-                       .domains = sip_->domains(),
-                       .relayed = sip_->relayed_domains(),
-                       .on_removed = [this](const std::string& name, const std::string& domain) {
-                         sip_->forget(name, domain, network_.wall_now());
-                       }});
+  add_user_commands(*admin_,
+                    {.users = directory_->users(),
+                     .default_domain = domain(),
+                     .domains = sip_ ? sip_->domains() : std::vector<std::string>{domain()},
+                     .relayed = sip_ ? sip_->relayed_domains() : std::vector<std::string>{},
+                     .keep_passwords = config_.h323.keeps_passwords(),
+                     .on_removed = [this](const std::string& name, const std::string& of_domain) {
+                       if (sip_) sip_->forget(name, of_domain, network_.wall_now());
+                       if (h323_ && of_domain == domain())
+                         h323_->adapter().forget_user(name, network_.wall_now());
+                     }});
   if (const auto listening = admin_->listen(network_, config_.admin_socket); !listening)
     return config_.admin_socket + ": " + std::string{listening.error().what};
   return {};
@@ -481,6 +508,7 @@ boost::json::object Server::status() const {
       {"audit_hash", audit_->last_hash()},
       {"audit_lost", audit_->lost()}};
   if (sip_) out["sip"] = sip_->counters();
+  if (h323_) out["h323"] = h323_->counters();
   return out;
 }
 

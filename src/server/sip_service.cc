@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "admin/wall_time.h"
 #include "brain/secrets.h"
+#include "server/adapter_settings.h"
 
 namespace sallyport::server {
 namespace {
@@ -13,13 +13,6 @@ namespace sip = adapter::sip;
 
 void add_unique(std::vector<IpAddress>& to, const IpAddress& ip) {
   if (std::find(to.begin(), to.end(), ip) == to.end()) to.push_back(ip);
-}
-
-adapter::Marks marks(const config::ServerConfig::Marks& configured) {
-  return {.signalling = configured.signalling,
-          .audio = configured.audio,
-          .video = configured.video,
-          .other = configured.other};
 }
 
 sip::Config adapter_config(const config::ServerConfig& config, const std::string& default_domain,
@@ -50,15 +43,7 @@ sip::Config adapter_config(const config::ServerConfig& config, const std::string
   out.advertised = advertised;
   out.domain = default_domain;
   out.ask_after = config.sip.ask_after;
-  out.limits.calls = config.limits.calls;
-  out.limits.calls_per_agent = config.limits.calls_per_agent;
-  out.limits.unanswered_of_source = config.limits.unanswered_per_source;
-  out.limits.requests_a_second = config.limits.requests_per_second;
-  out.limits.new_calls_a_second = config.limits.new_calls_per_second;
-  out.limits.upstreams = config.upstream_addresses();
-  out.limits.bandwidth = config.limits.bandwidth.bits;
-  out.limits.bandwidth_per_agent = config.limits.bandwidth_per_agent.bits;
-  out.limits.bandwidth_per_call = config.limits.bandwidth_per_call.bits;
+  out.limits = limits(config);
   return out;
 }
 
@@ -115,25 +100,15 @@ brain::Routing::Config routing_config(const config::ServerConfig& config) {
 
 Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig& config,
                                                      const std::vector<IpAddress>& advertised,
-                                                     brain::SqliteStore& store, Random& random,
-                                                     Log& log, WallTime now) {
+                                                     brain::SqliteStore& store,
+                                                     Directory& directory, Random& random, Log& log,
+                                                     WallTime now) {
   std::unique_ptr<SipService> service{new SipService};
   service->default_domain_ = config.default_domain();
   if (service->default_domain_.empty() && !advertised.empty())
     service->default_domain_ = advertised.front().to_string();
 
-  auto users = brain::SqliteUsers::open(store);
-  if (!users) return tl::make_unexpected(users.error());
-  service->users_ = std::move(*users);
-
-  brain::RegistrationLimits limits;
-  limits.bindings_an_identity = config.limits.contacts_per_identity;
-  limits.identities_a_place = config.limits.registrations_per_agent;
-  limits.bindings = config.limits.registrations;
-  auto registrations = brain::SqliteRegistrations::open(store, limits, now, log);
-  if (!registrations) return tl::make_unexpected(registrations.error());
-  service->registrations_ = std::move(*registrations);
-
+  service->registrations_ = &directory.registrations();
   auto journal = brain::SqliteJournal::open(store, now, log);
   if (!journal) return tl::make_unexpected(journal.error());
   service->journal_ = std::move(*journal);
@@ -146,12 +121,12 @@ Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig&
 
   service->routes_ = std::make_unique<brain::Routing>(routing_config(config));
   service->registrar_ = std::make_unique<sip::RegistrationService>(
-      registration_config(config, service->default_domain_), *service->registrations_,
-      *service->users_, sip::RegistrationService::Secrets{.nonces = *nonces, .gruus = *gruus},
+      registration_config(config, service->default_domain_), directory.registrations(),
+      directory.users(), sip::RegistrationService::Secrets{.nonces = *nonces, .gruus = *gruus},
       authenticator_limits(config));
   service->routing_ = std::make_unique<sip::ServerRouting>(
       service->registrar_->config(), service->registrar_->domains(), service->registrar_->gruu(),
-      *service->registrations_, *service->users_, *service->routes_, random);
+      directory.registrations(), directory.users(), *service->routes_, random);
   service->owned_adapter_ = std::make_unique<sip::SipAdapter>(
       adapter_config(config, service->default_domain_, advertised), *service->registrar_,
       *service->routing_, random, log);
@@ -182,29 +157,6 @@ std::unique_ptr<adapter::Adapter> SipService::take_adapter() { return std::move(
 
 void SipService::hide(AgentId agent, const IpAddress& address) {
   adapter_->hide_addresses(adapter::Place::inside(agent), {address});
-}
-
-boost::json::object SipService::registrations(const NameOf& name_of, TimePoint now,
-                                              WallTime wall_now) const {
-  boost::json::array registered;
-  for (const brain::Binding& binding : registrations_->all(wall_now))
-    registered.push_back(boost::json::object{{"identity", binding.identity},
-                                             {"agent", name_of(binding.place)},
-                                             {"contact", binding.contact},
-                                             {"address", binding.address.to_string()},
-                                             {"transport", sip::name(binding.transport)},
-                                             {"expires", admin::to_text(binding.expires)},
-                                             {"details", binding.details}});
-  boost::json::array blocked;
-  for (const adapter::Throttle::Blocked& each : registrar_->blocked(now)) {
-    const WallTime until = wall_now + std::chrono::duration_cast<WallTime::duration>(each.left);
-    blocked.push_back(boost::json::object{{"identity", each.suspect.identity},
-                                          {"agent", name_of(each.suspect.place)},
-                                          {"address", each.suspect.host.to_string()},
-                                          {"failures", each.failures},
-                                          {"until", admin::to_text(until)}});
-  }
-  return {{"registrations", std::move(registered)}, {"blocked", std::move(blocked)}};
 }
 
 boost::json::object SipService::counters() const {

@@ -15,23 +15,19 @@
 #include "base/random.h"
 #include "brain/routing.h"
 #include "brain/sqlite_journal.h"
-#include "brain/sqlite_registrations.h"
 #include "brain/sqlite_store.h"
-#include "brain/users.h"
 #include "config/server_config.h"
+#include "server/directory.h"
 
 namespace sallyport::server {
 
 class SipService {
  public:
-  // Names an agent, for people.
-  using NameOf = std::function<std::string(adapter::Place)>;
-
-  // `advertised`: as destinations see this server. Store, random and log outlive it.
+  // `advertised`: as destinations see this server. All but that and `config` outlive it.
   static Result<std::unique_ptr<SipService>> make(const config::ServerConfig& config,
                                                   const std::vector<IpAddress>& advertised,
-                                                  brain::SqliteStore& store, Random& random,
-                                                  Log& log, WallTime now);
+                                                  brain::SqliteStore& store, Directory& directory,
+                                                  Random& random, Log& log, WallTime now);
 
   // The adapter; the brain takes it, and this keeps a view of it.
   std::unique_ptr<adapter::Adapter> take_adapter();
@@ -40,11 +36,12 @@ class SipService {
   void hide(AgentId agent, const IpAddress& address);
 
   std::vector<adapter::CallInfo> calls() const { return adapter_->calls(); }
-  // Who is registered, and who is refused for a while after wrong passwords.
-  boost::json::object registrations(const NameOf& name_of, TimePoint now, WallTime wall_now) const;
+  // Who is refused for a while after wrong passwords.
+  std::vector<adapter::Throttle::Blocked> blocked(TimePoint now) const {
+    return registrar_->blocked(now);
+  }
   boost::json::object counters() const;
 
-  brain::Users& users() { return *users_; }
   // Ends this user's registrations: calls to the address find nobody from now on.
   void forget(const std::string& name, const std::string& domain, WallTime now);
   const std::string& default_domain() const { return default_domain_; }
@@ -55,8 +52,7 @@ class SipService {
   SipService() = default;
 
   std::string default_domain_;
-  std::unique_ptr<brain::SqliteUsers> users_;
-  std::unique_ptr<brain::SqliteRegistrations> registrations_;
+  brain::Registrations* registrations_ = nullptr;
   std::unique_ptr<brain::SqliteJournal> journal_;
   std::unique_ptr<brain::Routing> routes_;
   std::unique_ptr<adapter::sip::RegistrationService> registrar_;
