@@ -147,11 +147,12 @@ std::string Agent::start() {
 
   auto media = edge::MediaThread::start(
       {.server_sockets = {},
+       .threads = config_.relay.thread_count(),
        .trunk_port = config_.media.trunk_port,
        .ports = config_.media.range,
        .quarantine = config_.media.quarantine},
       [this](std::function<void()> work) { network_.post(std::move(work)); },
-      fastpath::open(config_.fast_path, edge::MediaThread::kPlaces, *log_));
+      fastpath::open(config_.relay.fast_path, edge::MediaThread::kPlaces, *log_));
   if (!media) return "media ports: " + std::string{media.error().what};
   media_ = std::move(*media);
   media_way_ = std::make_unique<MediaWay>(

@@ -31,6 +31,11 @@ class Queue {
     return true;
   }
 
+  // How many there are at least. The consumer's thread only.
+  std::size_t size() const {
+    return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_relaxed);
+  }
+
   // Empty when there is nothing. The consumer's thread only.
   std::optional<T> pop() {
     const std::size_t head = head_.load(std::memory_order_relaxed);

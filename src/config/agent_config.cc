@@ -65,7 +65,7 @@ Schema describe(AgentConfig& config) {
              "The UDP port from which this agent's media goes to the server when it is tagged, so "
              "that a firewall's rule can name it; where the server has media.trunks = N, this and "
              "the N - 1 that follow. 0: the system chooses.");
-  describe(schema, config.fast_path);
+  describe(schema, config.relay);
   describe(schema, "Certificate that terminals see when they use SIP over TLS.", config.tls);
   describe(schema, config.modes);
 

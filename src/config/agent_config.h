@@ -54,7 +54,7 @@ struct AgentConfig {
     std::uint16_t trunk_port = 0;
     MediaWay way = MediaWay::Auto;
   } media;
-  fastpath::Mode fast_path = fastpath::Mode::Off;
+  MediaRelaySection relay;
   TlsSection tls;  // towards terminals
   std::vector<Mode> modes{Mode::ServerMaster};
 

@@ -46,9 +46,12 @@ void describe(Schema& schema, const std::string& path, const std::string& purpos
              "A closed port rests for so long, so that no late packet is heard in a new call.");
 }
 
-void describe(Schema& schema, fastpath::Mode& fast_path) {
+void describe(Schema& schema, MediaRelaySection& relay) {
+  schema.add("media.threads", relay.threads, 0, media::kMaxCores,
+             "Threads that relay media, each with the media of some flows. 0: one for each of the "
+             "host's cores, 8 at most.");
   schema.add(
-      "media.fast_path", fast_path,
+      "media.fast_path", relay.fast_path,
       "Whether the kernel relays established bound media by itself (eBPF), past sockets and the "
       "host's own packet filter: \"off\", \"auto\" (if it can be had) or \"ebpf\" (a "
       "warning if not). It takes CAP_BPF and CAP_NET_ADMIN: see OPERATIONS.md.");

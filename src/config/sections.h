@@ -16,7 +16,7 @@ void describe_replay(Schema& schema, SessionSection& session);
 void describe(Schema& schema, const std::string& purpose, TlsSection& tls);
 void describe(Schema& schema, const std::string& path, const std::string& purpose,
               MediaPorts& ports);
-void describe(Schema& schema, fastpath::Mode& fast_path);
+void describe(Schema& schema, MediaRelaySection& relay);
 void describe(Schema& schema, std::vector<Mode>& modes);
 void describe(Schema& schema, const std::string& purpose, const std::string& usual_file,
               AuditSection& audit);

@@ -261,7 +261,7 @@ Schema describe(ServerConfig& config) {
   schema.add("media.bundle", config.media.bundle, Duration{}, milliseconds{20},
              "Tagged packets that leave within so long travel in one datagram: fewer packets, and "
              "so much delay at most. 0: none waits.");
-  describe(schema, config.media.fast_path);
+  describe(schema, config.media.relay);
   describe(schema, "media.outside", "Media ports towards destinations.", config.media.outside);
 
   describe_sip(schema, config.sip);

@@ -60,7 +60,7 @@ struct ServerConfig {
     bool encrypt = true;
     bool compress = false;
     Duration bundle = milliseconds{1};
-    fastpath::Mode fast_path = fastpath::Mode::Off;
+    MediaRelaySection relay;
     MediaPorts outside;
     bool one_port() const { return x == y; }
   } media;

@@ -2,8 +2,10 @@
 // Plain values; nothing here reads a file.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/host_port.h"
@@ -13,6 +15,7 @@
 #include "edge/edge.h"
 #include "fastpath/open.h"
 #include "media/plane.h"
+#include "media/steering.h"
 
 namespace sallyport::config {
 
@@ -79,6 +82,17 @@ struct TlsSection {
 // What an edge was told to open or close.
 struct AuditSection {
   std::string file;  // empty: in the state directory
+};
+
+// How media is relayed.
+struct MediaRelaySection {
+  unsigned threads = 1;
+  fastpath::Mode fast_path = fastpath::Mode::Off;
+
+  unsigned thread_count() const {
+    return threads != 0 ? threads
+                        : std::clamp(std::thread::hardware_concurrency(), 1U, media::kMaxCores);
+  }
 };
 
 // Where media ports towards terminals (agent) or destinations (server) lie.

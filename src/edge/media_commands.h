@@ -1,5 +1,5 @@
-// What the edge's thread and the media thread tell each other, as values in two queues
-// (edge/media_thread.h).
+// What the edge's thread and the media threads tell each other, as values in two queues for each of
+// them (edge/media_thread.h).
 #pragma once
 
 #include <memory>
@@ -19,6 +19,16 @@ struct MediaTotals {
   std::size_t trunks = 0;
   std::size_t offloaded = 0;        // directions that the kernel relays
   std::uint64_t lost_messages = 0;  // events that the edge's thread did not take in time
+  MediaTotals& operator+=(const MediaTotals& more) {
+    relay += more.relay;
+    udp += more.udp;
+    missed += more.missed;
+    ends += more.ends;
+    trunks += more.trunks;
+    offloaded += more.offloaded;
+    lost_messages += more.lost_messages;
+    return *this;
+  }
 };
 
 // ---- What the edge's thread orders ----
@@ -51,16 +61,27 @@ struct SetRemote {
   media::MediaId id;
   media::RemoteSpec remote;
 };
+// A flow with that token is at that core, not where it would be looked for.
+struct Redirect {
+  media::Token token{};
+  media::Core core = 0;
+};
+// Where an end lives.
+struct Home {
+  media::MediaId id;
+  media::Core core = 0;
+};
 struct Join {
-  media::MediaId a;
-  media::MediaId b;
+  Home a;
+  Home b;
 };
 struct Leave {
   media::MediaId id;
 };
 struct Replace {
-  media::MediaId old;
-  media::MediaId by;
+  Home old;
+  Home by;
+  Home partner;  // what `old` is joined to
   media::ReplaceStep step = media::ReplaceStep::Receive;
 };
 struct Probe {
@@ -69,6 +90,7 @@ struct Probe {
 struct Close {
   media::MediaId id;
   std::vector<media::SocketId> sockets;
+  std::vector<media::Token> tokens;
 };
 struct Count {
   media::MediaId id;
@@ -80,8 +102,8 @@ struct CountTotals {
 struct PathChanged {};
 struct Stop {};
 using MediaCommand =
-    std::variant<Stop, AddPort, AddFlow, AddTrunk, InstallKeys, ForgetKeys, SetRemote, Join, Leave,
-                 Replace, Probe, Close, Count, CountTotals, PathChanged>;
+    std::variant<Stop, AddPort, AddFlow, AddTrunk, InstallKeys, ForgetKeys, Redirect, SetRemote,
+                 Join, Leave, Replace, Probe, Close, Count, CountTotals, PathChanged>;
 
 // ---- What the media thread tells ----
 struct Happened {

@@ -1,12 +1,13 @@
 #include "edge/media_thread.h"
 
 #include <pthread.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <string>
 #include <utility>
 
+#include "edge/kernel_steering.h"
 #include "edge/media_worker.h"
 
 namespace sallyport::edge {
@@ -47,76 +48,123 @@ Result<void> open_sockets(const TransportAddress& first, unsigned components, st
 
 }  // namespace
 
-MediaThread::MediaThread(const MediaThreadOptions& options, Post post,
+MediaThread::MediaThread(const MediaThreadOptions& options, const Post& post,
                          std::unique_ptr<fastpath::KernelRelay> kernel)
     : options_(options),
       ports_(options.ports, random_, options.quarantine),
-      shared_(std::make_shared<Shared>(options, std::move(post))),
-      worker_(std::make_unique<Worker>(shared_, options.relay, std::move(kernel))) {
-  shared_->owner = this;
+      kernel_(std::make_unique<Kernel>()) {
+  kernel_->relay = std::move(kernel);
+  const unsigned count = std::clamp(options.threads, 1U, media::kMaxCores);
+  for (unsigned i = 0; i < count; ++i) {
+    shared_.push_back(std::make_shared<Shared>(options, post));
+    shared_.back()->owner = this;
+  }
+  // From one to another: by who passes, then by who takes.
+  for (unsigned i = 0; i < count * count; ++i)
+    ways_.push_back(i % (count + 1) == 0 ? nullptr : std::make_unique<WorkerWay>());
+  for (unsigned core = 0; core < count; ++core) {
+    std::vector<Worker::Link> links;
+    for (unsigned other = 0; other < count; ++other)
+      links.push_back({.out = ways_[core * count + other].get(),
+                       .in = ways_[other * count + core].get(),
+                       .bell = &shared_[other]->bell});
+    media::RelayOptions relay = options.relay;
+    relay.core = static_cast<media::Core>(core);
+    workers_.push_back(std::make_unique<Worker>(shared_[core], relay, *kernel_, std::move(links)));
+  }
 }
 
 Result<std::unique_ptr<MediaThread>> MediaThread::start(
-    const MediaThreadOptions& options, Post post, std::unique_ptr<fastpath::KernelRelay> kernel) {
-  std::unique_ptr<MediaThread> made{new MediaThread(options, std::move(post), std::move(kernel))};
-  if (const auto opened = made->worker_->open(); !opened)
+    const MediaThreadOptions& options, const Post& post,
+    std::unique_ptr<fastpath::KernelRelay> kernel) {
+  std::unique_ptr<MediaThread> made{new MediaThread(options, post, std::move(kernel))};
+  for (const auto& worker : made->workers_)
+    if (const auto opened = worker->open(); !opened) return tl::make_unexpected(opened.error());
+  if (const auto opened = made->open_server_sockets(); !opened)
     return tl::make_unexpected(opened.error());
-  if (const auto opened = made->open_server_sockets(*made->worker_); !opened)
-    return tl::make_unexpected(opened.error());
-  // Signals are for the thread that runs the event loop: the new one inherits a full mask.
+  // Signals are for the thread that runs the event loop: the new ones inherit a full mask.
   sigset_t all{};
   sigset_t before{};
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  made->thread_ = std::thread([worker = made->worker_.get()] {
-    ::pthread_setname_np(::pthread_self(), "media");
-    worker->run();
-  });
+  for (const auto& worker : made->workers_) {
+    const std::string name = "media " + std::to_string(made->threads_.size());
+    made->threads_.emplace_back([worker = worker.get(), name] {
+      ::pthread_setname_np(::pthread_self(), name.c_str());
+      worker->run();
+    });
+  }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return made;
 }
 
 MediaThread::~MediaThread() {
-  shared_->owner = nullptr;
-  if (!thread_.joinable()) return;
-  tell(Stop{});
-  thread_.join();
+  for (const auto& shared : shared_) shared->owner = nullptr;
+  if (threads_.empty()) return;
+  tell_all(Stop{});
+  for (std::thread& thread : threads_) thread.join();
 }
 
-Result<void> MediaThread::open_server_sockets(Worker& worker) {
+Result<void> MediaThread::open_server_sockets() {
   for (const TransportAddress& local : options_.server_sockets) {
     const std::vector<IpAddress> own = addresses_served_by(local);
-    const bool shared = options_.share_server_ports || !own.empty();
-    if (!options_.share_server_ports && !own.empty()) {
+    const bool shared = threads() > 1 || !own.empty();
+    if (shared) {
       // The sockets below share the port among themselves. Nobody else may hold it already, least
       // of all another server: the kernel would split the packets between the two.
       if (const auto alone = net::UdpBatch::open(local, {}); !alone)
         return tl::make_unexpected(alone.error());
     }
-    const auto opened = open_server_socket(worker, local, shared);
+    const auto opened = open_server_socket(local, shared);
     if (!opened) return tl::make_unexpected(opened.error());
     server_addresses_.push_back(*opened);
     for (const IpAddress& ip : own) {
-      const auto one = open_server_socket(worker, {.ip = ip, .port = local.port}, shared);
+      const auto one = open_server_socket({.ip = ip, .port = local.port}, shared);
       if (!one) return tl::make_unexpected(one.error());
     }
   }
   return {};
 }
 
-Result<TransportAddress> MediaThread::open_server_socket(Worker& worker,
-                                                         const TransportAddress& local,
+// One for each worker, of one number.
+Result<TransportAddress> MediaThread::open_server_socket(const TransportAddress& local,
                                                          bool shared) {
-  auto socket = net::UdpBatch::open(local, {.receive_buffer = kServerBuffer,
-                                            .send_buffer = kServerBuffer,
-                                            .share_port = shared,
-                                            .dscp = kServerDscp,
-                                            .many_from_one = true});
-  if (!socket) return tl::make_unexpected(socket.error());
-  const TransportAddress bound = (*socket)->local();
-  const auto added = worker.add_server_socket(media::SocketId{next_socket_++}, std::move(*socket));
-  if (!added) return tl::make_unexpected(added.error());
+  const media::SocketId id{next_socket_++};
+  TransportAddress bound = local;
+  for (const auto& worker : workers_) {
+    auto socket = net::UdpBatch::open(bound, {.receive_buffer = kServerBuffer,
+                                              .send_buffer = kServerBuffer,
+                                              .share_port = shared,
+                                              .dscp = kServerDscp,
+                                              .many_from_one = true});
+    if (!socket) return tl::make_unexpected(socket.error());
+    // Where the kernel cannot be told, it spreads them as it likes, and the workers put it right.
+    if (worker == workers_.front() && threads() > 1)
+      static_cast<void>(steer_in_kernel(**socket, threads()));
+    bound = (*socket)->local();
+    if (const auto added = worker->add_server_socket(id, std::move(*socket)); !added)
+      return tl::make_unexpected(added.error());
+  }
   return bound;
+}
+
+// ---- Where ends live ----
+
+// Of those for which it does not matter.
+media::Core MediaThread::next_home() {
+  return std::exchange(next_home_, static_cast<media::Core>((next_home_ + 1U) % threads()));
+}
+
+Home MediaThread::home_of(media::MediaId id) const {
+  const auto it = ends_.find(id);
+  return {.id = id, .core = it == ends_.end() ? media::Core{0} : it->second.home};
+}
+
+// A probe is looked for where its token says.
+void MediaThread::redirect(const End& end) {
+  for (const media::Token& token : end.tokens)
+    if (const media::Core core = media::first_core_of(token, threads()); core != end.home)
+      tell(core, Redirect{.token = token, .core = end.home});
 }
 
 Result<media::OpenedPort> MediaThread::open_port(const media::PortSpec& spec, OnEvent on_event) {
@@ -140,8 +188,10 @@ Result<media::OpenedPort> MediaThread::open_port(const media::PortSpec& spec, On
   end.sockets = take_socket_ids(spec.components);
   media::OpenedPort opened{.id = media::MediaId{next_id_++}, .addresses = {}};
   for (const auto& socket : sockets) opened.addresses.push_back(socket->local());
-  tell(AddPort{
-      .id = opened.id, .ids = end.sockets, .sockets = std::move(sockets), .dscp = spec.dscp});
+  end.home = next_home();
+  tell(end.home,
+       AddPort{
+           .id = opened.id, .ids = end.sockets, .sockets = std::move(sockets), .dscp = spec.dscp});
   ends_.emplace(opened.id, std::move(end));
   return opened;
 }
@@ -158,17 +208,22 @@ Result<media::MediaId> MediaThread::open_flow(const media::FlowSpec& spec, OnEve
   if (spec.tagged()) {
     if (const auto taken = take_channels(spec, end); !taken)
       return tl::make_unexpected(taken.error());
+    end.home = home_of(spec.trunk).core;
   } else if (spec.end == media::FlowEnd::Probing) {
     if (const auto opened = open_flow_sockets(spec, sockets); !opened)
       return tl::make_unexpected(opened.error());
     end.sockets = take_socket_ids(components);
+    end.home = next_home();
   } else {
     for (const media::FlowComponent& one : spec.components) end.tokens.push_back(one.token);
     if (!add_tokens(end.tokens)) return fail(Errc::BadValue, "a flow's token is in use");
+    end.home = media::first_core_of(end.tokens.front(), threads());
   }
   end.on_event = std::make_shared<OnEvent>(std::move(on_event));
   const media::MediaId id{next_id_++};
-  tell(AddFlow{.id = id, .spec = spec, .ids = end.sockets, .sockets = std::move(sockets)});
+  redirect(end);
+  tell(end.home,
+       AddFlow{.id = id, .spec = spec, .ids = end.sockets, .sockets = std::move(sockets)});
   ends_.emplace(id, std::move(end));
   return id;
 }
@@ -180,6 +235,7 @@ Result<media::MediaId> MediaThread::open_trunk(const media::TrunkSpec& spec, OnE
   End end;
   end.trunk = true;
   end.owner = spec.owner;
+  end.home = static_cast<media::Core>(spec.owner % threads());
   Sockets sockets;
   if (spec.end == media::FlowEnd::Probing) {
     auto socket = open_trunk_socket(spec, end);
@@ -192,7 +248,9 @@ Result<media::MediaId> MediaThread::open_trunk(const media::TrunkSpec& spec, OnE
   }
   end.on_event = std::make_shared<OnEvent>(std::move(on_event));
   const media::MediaId id{next_id_++};
-  tell(AddTrunk{.id = id, .spec = spec, .ids = end.sockets, .sockets = std::move(sockets)});
+  redirect(end);
+  tell(end.home,
+       AddTrunk{.id = id, .spec = spec, .ids = end.sockets, .sockets = std::move(sockets)});
   ends_.emplace(id, std::move(end));
   return id;
 }
@@ -235,9 +293,9 @@ Result<void> MediaThread::take_channels(const media::FlowSpec& spec, End& end) {
 }
 
 void MediaThread::install_keys(media::KeyRingId ring, const media::KeysOfConnection& keys) {
-  tell(InstallKeys{.ring = ring, .keys = keys});
+  tell_all(InstallKeys{.ring = ring, .keys = keys});
 }
-void MediaThread::forget_keys(media::KeyRingId ring) { tell(ForgetKeys{.ring = ring}); }
+void MediaThread::forget_keys(media::KeyRingId ring) { tell_all(ForgetKeys{.ring = ring}); }
 
 // A flow's sockets are bound to no address: when the host moves to another network, the next probe
 // leaves from the new one, and the flow heals by itself.
@@ -274,19 +332,54 @@ std::vector<media::SocketId> MediaThread::take_socket_ids(std::size_t many) {
 }
 
 void MediaThread::set_remote(media::MediaId id, const media::RemoteSpec& remote) {
-  tell(SetRemote{.id = id, .remote = remote});
+  tell_home(id, SetRemote{.id = id, .remote = remote});
 }
-void MediaThread::join(media::MediaId a, media::MediaId b) { tell(Join{.a = a, .b = b}); }
-void MediaThread::leave(media::MediaId id) { tell(Leave{.id = id}); }
+
+// As the relays do it; an end that is replaced still leads to its partner, but not the other way.
+void MediaThread::unjoin(Ends::iterator end) {
+  const auto partner = ends_.find(std::exchange(end->second.joined, {}));
+  if (partner != ends_.end() && partner->second.joined == end->first) partner->second.joined = {};
+}
+
+void MediaThread::join(media::MediaId a, media::MediaId b) {
+  const auto at = ends_.find(a);
+  const auto bt = ends_.find(b);
+  if (at == ends_.end() || bt == ends_.end() || a == b) return;
+  unjoin(at);
+  unjoin(bt);
+  at->second.joined = b;
+  bt->second.joined = a;
+  tell_all(Join{.a = home_of(a), .b = home_of(b)});
+}
+
+void MediaThread::leave(media::MediaId id) {
+  const auto it = ends_.find(id);
+  if (it == ends_.end()) return;
+  unjoin(it);
+  tell_all(Leave{.id = id});
+}
+
 void MediaThread::replace(media::MediaId old, media::MediaId by, media::ReplaceStep step) {
-  tell(Replace{.old = old, .by = by, .step = step});
+  const auto before = ends_.find(old);
+  const auto after = ends_.find(by);
+  if (before == ends_.end() || after == ends_.end() || old == by) return;
+  const media::MediaId partner = before->second.joined;
+  const auto other = ends_.find(partner);
+  if (other == ends_.end() || partner == by || other->second.joined != old) return;
+  unjoin(after);
+  after->second.joined = partner;
+  if (step == media::ReplaceStep::Send) other->second.joined = by;
+  tell_all(
+      Replace{.old = home_of(old), .by = home_of(by), .partner = home_of(partner), .step = step});
 }
-void MediaThread::probe(media::MediaId id) { tell(Probe{.id = id}); }
-void MediaThread::path_changed() { tell(PathChanged{}); }
+
+void MediaThread::probe(media::MediaId id) { tell_home(id, Probe{.id = id}); }
+void MediaThread::path_changed() { tell_all(PathChanged{}); }
 
 void MediaThread::close(media::MediaId id) {
   const auto it = ends_.find(id);
   if (it == ends_.end()) return;
+  unjoin(it);
   End end = std::move(it->second);
   ends_.erase(it);
   for (const media::Token& token : end.tokens) tokens_.erase(token);
@@ -297,43 +390,48 @@ void MediaThread::close(media::MediaId id) {
                      Clock::now());
   // Commands keep their order: whoever is given these numbers next comes after this close.
   free_sockets_.insert(free_sockets_.end(), end.sockets.begin(), end.sockets.end());
-  tell(Close{.id = id, .sockets = std::move(end.sockets)});
+  for (unsigned core = 0; core < threads(); ++core) {
+    const bool home = core == end.home;
+    tell(static_cast<media::Core>(core),
+         Close{.id = id,
+               .sockets = home ? std::move(end.sockets) : std::vector<media::SocketId>{},
+               .tokens = end.tokens});
+  }
 }
 
 void MediaThread::count(media::MediaId id, OnCounts on_counts) {
   const std::uint64_t request = next_request_++;
   counts_asked_.emplace(request, std::move(on_counts));
-  tell(Count{.id = id, .request = request});
+  tell(home_of(id).core, Count{.id = id, .request = request});
 }
 
 void MediaThread::totals(OnTotals on_totals) {
   const std::uint64_t request = next_request_++;
-  totals_asked_.emplace(request, std::move(on_totals));
-  tell(CountTotals{.request = request});
+  totals_asked_.emplace(
+      request, TotalsAsked{.on_totals = std::move(on_totals), .sum = {}, .missing = threads()});
+  tell_all(CountTotals{.request = request});
 }
 
-void MediaThread::tell(MediaCommand&& command) {
-  // Full: the media thread has thousands of commands before it and takes them all in its next
-  // round, some hundred microseconds away. It never waits for this thread, so the wait ends; to
-  // refuse instead would leave calls half made.
+void MediaThread::tell_home(media::MediaId id, MediaCommand&& command) {
+  if (const auto it = ends_.find(id); it != ends_.end()) tell(it->second.home, std::move(command));
+}
+
+void MediaThread::tell(media::Core core, MediaCommand&& command) {
+  Shared& worker = *shared_[core];
+  // Full: the worker has thousands of commands before it and takes them all in its next round, some
+  // hundred microseconds away. It never waits for this thread, so the wait ends; to refuse instead
+  // would leave calls half made.
   // NOLINTNEXTLINE(bugprone-use-after-move): a push that is refused moves nothing
-  while (!shared_->commands.push(std::move(command))) {
-    wake();
+  while (!worker.commands.push(std::move(command))) {
+    worker.bell.ring();
     std::this_thread::sleep_for(kQueueFull);
   }
-  wake();
+  worker.bell.ring();
 }
 
-void MediaThread::wake() {
-  if (shared_->commands_announced.exchange(true)) return;
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(shared_->wake.get(), &one, sizeof one));
-}
-
-void MediaThread::deliver() {
-  const std::shared_ptr<Shared> shared = shared_;  // a handler may destroy this object
-  while (shared->owner == this) {
-    auto message = shared->messages.pop();
+void MediaThread::deliver(Shared& from) {
+  while (from.owner == this) {  // a handler may destroy this object
+    auto message = from.messages.pop();
     if (!message) return;
     std::visit([this](auto& one) { on(one); }, *message);
   }
@@ -352,8 +450,12 @@ void MediaThread::on(Counted& message) {
 }
 
 void MediaThread::on(CountedTotals& message) {
-  const auto asked = totals_asked_.extract(message.request);
-  if (!asked.empty()) asked.mapped()(message.totals);
+  const auto it = totals_asked_.find(message.request);
+  if (it == totals_asked_.end()) return;
+  it->second.sum += message.totals;
+  if (--it->second.missing > 0) return;
+  const auto asked = totals_asked_.extract(it);
+  asked.mapped().on_totals(asked.mapped().sum);
 }
 
 }  // namespace sallyport::edge

@@ -1,7 +1,12 @@
-// The media plane of a real host: a thread with an epoll loop of its own, the UDP sockets of all
-// media and one media::Relay. The edge's thread gives it commands through a queue, in order, and
-// gets events and counts back through another; so the packet path meets no lock and waits for
-// nobody. Everything here but the thread itself belongs to the edge's thread.
+// The media plane of a real host: one or several threads (workers), each with an epoll loop, UDP
+// sockets and a media::Relay of its own. The edge's thread gives them commands through a queue
+// each, in order, and gets events and counts back through another; so the packet path meets no lock
+// and waits for nobody. Everything here but the threads themselves belongs to the edge's thread.
+//
+// Each worker has a socket at X and at Y, and the kernel gives it those datagrams that are its own
+// (media/steering.h). Each media end lives with one worker; which one that is, is decided here.
+// Where ends of several are joined, or a datagram comes to the wrong one, they pass packets to each
+// other (media/neighbours.h).
 #pragma once
 
 #include <functional>
@@ -24,12 +29,14 @@
 
 namespace sallyport::edge {
 
+class WorkerWay;
+
 struct MediaThreadOptions {
   // The server's X and Y, each with the local address that it is to be bound to, IPv4, IPv6 or
   // both; none at an agent. An unspecified address serves all of the host's: where there are
   // several, each has its socket, so that an answer leaves from the address it was sent to.
   std::vector<TransportAddress> server_sockets;
-  bool share_server_ports = false;  // with other threads that do the same (SO_REUSEPORT)
+  unsigned threads = 1;  // at most media::kMaxCores
   // From which trunks leave, so that a firewall can name it: this one and those that follow, one
   // for each trunk; 0: any.
   std::uint16_t trunk_port = 0;
@@ -52,7 +59,7 @@ class MediaThread final : public media::Plane {
   // `kernel`: what established media is handed to, if there is such.
   // Errors: what binding the server's sockets said.
   static Result<std::unique_ptr<MediaThread>> start(
-      const MediaThreadOptions& options, Post post,
+      const MediaThreadOptions& options, const Post& post,
       std::unique_ptr<fastpath::KernelRelay> kernel = nullptr);
   MediaThread(const MediaThread&) = delete;
   MediaThread& operator=(const MediaThread&) = delete;
@@ -80,13 +87,16 @@ class MediaThread final : public media::Plane {
   void path_changed();
   void totals(OnTotals on_totals);
 
-  struct Shared;  // the queues between the two threads
+  struct Shared;  // the queues between the edge's thread and a worker
 
  private:
   class Worker;
+  struct Kernel;
 
   struct End {
     std::shared_ptr<OnEvent> on_event;
+    media::Core home = 0;  // the worker that has it
+    media::MediaId joined;
     std::vector<media::SocketId> sockets;
     std::vector<media::Token> tokens;  // of an awaiting flow or trunk
     std::vector<std::pair<media::MediaId, media::Channel>> channels;  // of a tagged flow
@@ -95,22 +105,32 @@ class MediaThread final : public media::Plane {
     std::optional<unsigned> trunk_port;    // of the fixed ones, which; from 0
     std::optional<TransportAddress> port;  // of a port: its first
   };
+  using Ends = std::unordered_map<media::MediaId, End>;
   using Sockets = std::vector<std::unique_ptr<net::UdpBatch>>;
 
-  MediaThread(const MediaThreadOptions& options, Post post,
+  MediaThread(const MediaThreadOptions& options, const Post& post,
               std::unique_ptr<fastpath::KernelRelay> kernel);
 
-  Result<void> open_server_sockets(Worker& worker);
-  Result<TransportAddress> open_server_socket(Worker& worker, const TransportAddress& local,
-                                              bool shared);
+  unsigned threads() const { return static_cast<unsigned>(shared_.size()); }
+  Result<void> open_server_sockets();
+  Result<TransportAddress> open_server_socket(const TransportAddress& local, bool shared);
   Result<void> open_flow_sockets(const media::FlowSpec& spec, Sockets& out);
   Result<void> take_channels(const media::FlowSpec& spec, End& end);
   Result<std::unique_ptr<net::UdpBatch>> open_trunk_socket(const media::TrunkSpec& spec, End& end);
   bool add_tokens(const std::vector<media::Token>& tokens);
   std::vector<media::SocketId> take_socket_ids(std::size_t many);
-  void tell(MediaCommand&& command);
-  void wake();
-  void deliver();  // what the media thread has told
+  media::Core next_home();
+  void redirect(const End& end);
+  Home home_of(media::MediaId id) const;
+  void unjoin(Ends::iterator end);
+  void tell(media::Core core, MediaCommand&& command);
+  void tell_home(media::MediaId id, MediaCommand&& command);  // nobody, if it is not there
+  template <typename Command>
+  void tell_all(const Command& command) {
+    for (unsigned core = 0; core < threads(); ++core)
+      tell(static_cast<media::Core>(core), Command{command});
+  }
+  void deliver(Shared& from);  // what a worker has told
   void on(Happened& message);
   void on(Counted& message);
   void on(CountedTotals& message);
@@ -118,9 +138,9 @@ class MediaThread final : public media::Plane {
   MediaThreadOptions options_;
   SystemRandom random_;
   PortAllocator ports_;
-  std::shared_ptr<Shared> shared_;
+  std::vector<std::shared_ptr<Shared>> shared_;  // by core, as are the workers
   std::vector<TransportAddress> server_addresses_;
-  std::unordered_map<media::MediaId, End> ends_;
+  Ends ends_;
   std::set<media::Token> tokens_;  // of awaiting flows and trunks that are open
   std::set<std::pair<media::MediaId, media::Channel>> channels_;  // of tagged flows, by trunk
   std::array<bool, media::kMostTrunks> trunk_ports_{};            // of the fixed ones: in use
@@ -129,9 +149,17 @@ class MediaThread final : public media::Plane {
   std::uint64_t next_id_ = 1;
   std::uint64_t next_request_ = 1;
   std::unordered_map<std::uint64_t, OnCounts> counts_asked_;
-  std::unordered_map<std::uint64_t, OnTotals> totals_asked_;
-  std::unique_ptr<Worker> worker_;
-  std::thread thread_;
+  struct TotalsAsked {
+    OnTotals on_totals;
+    MediaTotals sum;
+    unsigned missing = 0;
+  };
+  std::unordered_map<std::uint64_t, TotalsAsked> totals_asked_;
+  media::Core next_home_ = 0;
+  std::unique_ptr<Kernel> kernel_;
+  std::vector<std::unique_ptr<WorkerWay>> ways_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace sallyport::edge

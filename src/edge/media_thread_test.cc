@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "media/probe.h"
+#include "media/steering.h"
 #include "net/host_network.h"
 #include "net/testing.h"
 
@@ -55,14 +57,16 @@ class Phone {
   TransportAddress source_;
 };
 
-class MediaThreadTest : public ::testing::TestWithParam<const char*> {
+class MediaThreadTest : public ::testing::TestWithParam<std::tuple<const char*, unsigned>> {
  protected:
   void SetUp() override {
-    ip_ = *IpAddress::parse(GetParam());
+    ip_ = *IpAddress::parse(std::get<0>(GetParam()));
+    threads_ = std::get<1>(GetParam());
     if (!net::UdpBatch::open({.ip = ip_, .port = 0}, {}))
       GTEST_SKIP() << "this host has no such loopback";
   }
-  std::unique_ptr<MediaThread> start(const MediaThreadOptions& options = {}) {
+  std::unique_ptr<MediaThread> start(MediaThreadOptions options = {}) {
+    options.threads = threads_;
     auto made = MediaThread::start(
         options, [this](std::function<void()> work) { network_.post(std::move(work)); });
     EXPECT_TRUE(made);
@@ -108,7 +112,22 @@ class MediaThreadTest : public ::testing::TestWithParam<const char*> {
     return out.value_or(media::Counts{});
   }
 
+  MediaTotals totals(MediaThread& plane) {
+    std::optional<MediaTotals> out;
+    plane.totals([&](const MediaTotals& totals) { out = totals; });
+    EXPECT_TRUE(run([&] { return out.has_value(); }));
+    return out.value_or(MediaTotals{});
+  }
+  // Every thread has done what it was ordered.
+  void settle(MediaThread& plane) { totals(plane); }
+  static void expect_balance(const media::Totals& all) {
+    std::uint64_t out = all.relayed + all.handled + all.waiting + all.passed;
+    for (const std::uint64_t dropped : all.drops) out += dropped;
+    EXPECT_EQ(all.received + all.taken, out);
+  }
+
   IpAddress ip_;
+  unsigned threads_ = 1;
   net::HostNetwork network_;
   std::vector<std::pair<MediaId, media::Event>> events_;
 };
@@ -129,7 +148,7 @@ TEST_P(MediaThreadTest, RelaysBothWaysBetweenTwoPorts) {
   plane->set_remote(left.id, remote({alice[0].address(), alice[1].address()}));
   plane->set_remote(right.id, remote({bob[0].address(), bob[1].address()}));
   plane->join(left.id, right.id);
-  count(*plane, left.id);  // the commands have been done
+  settle(*plane);
 
   for (std::uint16_t i = 0; i < 100; ++i) {
     alice[0].send(left.addresses[0], rtp(i));
@@ -190,6 +209,8 @@ TEST_P(MediaThreadTest, RelaysBetweenPortAndFlowThroughServer) {
            happened(*awaiting, media::EventKind::FlowBound, 1) && agent_events.size() >= 2;
   }));
   EXPECT_EQ(agent_events.front().kind, media::EventKind::FlowBound);
+  settle(*agent);
+  settle(*server);
 
   for (std::uint16_t i = 0; i < 50; ++i) {
     terminal[0].send(terminal_side.addresses[0], rtp(i));
@@ -205,14 +226,13 @@ TEST_P(MediaThreadTest, RelaysBetweenPortAndFlowThroughServer) {
   EXPECT_EQ(destination[0].source(), far_side.addresses[0]);
   EXPECT_EQ(terminal[0].source(), terminal_side.addresses[0]);
 
-  std::optional<MediaTotals> totals;
-  server->totals([&](const MediaTotals& now) { totals = now; });
-  ASSERT_TRUE(run([&] { return totals.has_value(); }));
-  EXPECT_EQ(totals->ends, 2U);
-  EXPECT_EQ(totals->relay.relayed, 100U);
-  EXPECT_EQ(totals->relay.confirmations_sent, 2U);
-  EXPECT_EQ(totals->missed, 0U);
-  EXPECT_EQ(totals->lost_messages, 0U);
+  const MediaTotals all = totals(*server);
+  EXPECT_EQ(all.ends, 2U);
+  EXPECT_EQ(all.relay.relayed, 100U);
+  EXPECT_GE(all.relay.confirmations_sent, 2U);
+  EXPECT_EQ(all.missed, 0U);
+  EXPECT_EQ(all.lost_messages, 0U);
+  expect_balance(all.relay);
 }
 
 // A sealed trunk over real sockets: many flows' packets in trains, from a fixed port, both ways.
@@ -270,8 +290,8 @@ TEST_P(MediaThreadTest, RelaysManyFlowsOverOneTrunk) {
     agent->set_remote(call->inside.id, remote({call->terminal.address()}));
     calls.push_back(std::move(call));
   }
-  count(*agent, *probing);
-  count(*server, *awaiting);
+  settle(*agent);
+  settle(*server);
   for (std::uint16_t n = 0; n < kPackets; ++n)
     for (const auto& call : calls) {
       call->terminal.send(call->inside.addresses[0], rtp(n));
@@ -287,11 +307,10 @@ TEST_P(MediaThreadTest, RelaysManyFlowsOverOneTrunk) {
       EXPECT_EQ(call->terminal.received()[n], rtp(static_cast<std::uint16_t>(500 + n)));
     }
   }
-  std::optional<MediaTotals> totals;
-  server->totals([&](const MediaTotals& now) { totals = now; });
-  ASSERT_TRUE(run([&] { return totals.has_value(); }));
-  EXPECT_GE(totals->relay.relayed, 2U * kFlows * kPackets);
-  EXPECT_LT(totals->relay.trunk_datagrams_sent, kFlows * kPackets / 2);
+  const MediaTotals all = totals(*server);
+  EXPECT_GE(all.relay.relayed, 2U * kFlows * kPackets);
+  EXPECT_LT(all.relay.trunk_datagrams_sent, kFlows * kPackets / 2);
+  expect_balance(all.relay);
 
   // A trunk that has been closed leaves its channels to nobody, and its port to the next.
   agent->close(*probing);
@@ -376,8 +395,8 @@ TEST_P(MediaThreadTest, FirstPacketOpensTheFlow) {
   agent->join(terminal_side.id, *probing);
   Phone terminal{ip_};
   agent->set_remote(terminal_side.id, remote({terminal.address()}));
-  count(*agent, *probing);
-  count(*server, *awaiting);
+  settle(*agent);
+  settle(*server);
   terminal.send(terminal_side.addresses[0], rtp(1));
   ASSERT_TRUE(run([&] { return !destination.received().empty(); }));
   EXPECT_EQ(destination.received().front(), rtp(1));
@@ -397,6 +416,7 @@ TEST_P(MediaThreadTest, ClosedPortIsSilentAndRests) {
   EXPECT_EQ(none.error().code, Errc::Exhausted);
   plane->close(first.id);
   EXPECT_TRUE(count(*plane, first.id).components.empty());
+  settle(*plane);
   EXPECT_FALSE(plane->open_port(spec, nullptr));  // at rest
   // The socket itself is closed: another program may bind the port.
   EXPECT_TRUE(net::UdpBatch::open(first.addresses[0], {}));
@@ -424,7 +444,7 @@ TEST_P(MediaThreadTest, NoEventComesAfterClose) {
   plane->set_remote(left.id, remote({alice.address()}));
   plane->set_remote(right.id, remote({bob.address()}));
   plane->join(left.id, right.id);
-  count(*plane, right.id);
+  settle(*plane);
   alice.send(left.addresses[0], rtp(1));
   // When Bob has the packet, the event that it was the first lies in the queue; the edge's thread
   // has not looked there.
@@ -432,7 +452,7 @@ TEST_P(MediaThreadTest, NoEventComesAfterClose) {
   while (bob.received().empty() && Clock::now() < limit) std::this_thread::yield();
   ASSERT_FALSE(bob.received().empty());
   plane->close(left.id);
-  count(*plane, right.id);
+  settle(*plane);
   EXPECT_FALSE(happened(left.id, media::EventKind::FirstPacket));
 }
 
@@ -448,7 +468,7 @@ TEST_P(MediaThreadTest, HandlerMayDestroyThePlane) {
   });
   ASSERT_TRUE(port);
   plane->set_remote(port->id, remote({alice.address(), alice.address()}));
-  count(*plane, port->id);
+  settle(*plane);
   alice.send(port->addresses[0], rtp(1));
   EXPECT_TRUE(run([&] { return told; }));
   EXPECT_FALSE(plane);
@@ -502,7 +522,250 @@ TEST_P(MediaThreadTest, TakesMoreCommandsThanItsQueueHolds) {
   EXPECT_TRUE(run([&] { return counted.size() == 500; }));
 }
 
-INSTANTIATE_TEST_SUITE_P(BothFamilies, MediaThreadTest, ::testing::Values("127.0.0.1", "::1"));
+// An agent's end of one bound flow, whose source is of the test's choosing: probes, and packets.
+class Site {
+ public:
+  // At a source of which the server's core is, or is not, that one.
+  Site(const IpAddress& ip, unsigned cores, media::Core core, bool at_core) {
+    do {
+      phone_ = std::make_unique<Phone>(ip);
+    } while (cores > 1 && (media::steered_by_source(phone_->address(), cores) == core) != at_core);
+  }
+  Phone& phone() { return *phone_; }
+  // Until the flow is bound to this source, at the latest at the second probe.
+  Buffer probe(const media::FlowComponent& secret, const media::Challenge& echo = {}) {
+    media::TagMaker tags;
+    const media::ProbeDatagram datagram = encode(
+        media::Probe{.token = secret.token, .counter = ++counter_, .echo = echo}, secret.key, tags);
+    return to_buffer(datagram);
+  }
+  std::uint64_t counter_ = 0;
+
+ private:
+  std::unique_ptr<Phone> phone_;
+};
+
+struct BoundFlow {
+  media::FlowComponent secret;
+  MediaId awaiting;
+  std::unique_ptr<Site> site;
+  std::vector<Buffer> packets() const {
+    std::vector<Buffer> out;
+    for (const Buffer& one : site->phone().received())
+      if (!one.empty() && one[0] >= 128) out.push_back(one);
+    return out;
+  }
+  std::size_t confirmations(media::ConfirmationStatus status) const {
+    std::size_t out = 0;
+    for (const Buffer& one : site->phone().received())
+      if (const auto answer = media::parse_confirmation(one); answer && answer->status == status)
+        ++out;
+    return out;
+  }
+};
+
+// Bound flows whose sources the kernel hands to other threads than those that have them, joined
+// with one another, with ports, and with flows on other threads: nothing is lost or changed.
+TEST_P(MediaThreadTest, FlowsAreRelayedWhereverTheyLand) {
+  const auto server = start(server_options());
+  const TransportAddress x = server->server_addresses()[0];
+  SystemRandom random;
+  constexpr std::size_t kFlows = 16;
+  constexpr std::uint16_t kPackets = 100;
+  std::vector<BoundFlow> flows(kFlows);
+  for (std::size_t i = 0; i < kFlows; ++i) {
+    BoundFlow& flow = flows[i];
+    flow.secret = {.token = random.array<16>(), .key = random.array<16>()};
+    flow.awaiting = *server->open_flow({.components = {flow.secret}}, record());
+    const media::Core home = media::first_core_of(flow.secret.token, threads_);
+    flow.site = std::make_unique<Site>(ip_, threads_, home, i % 4 == 0);
+    if (i % 2 == 1) server->join(flows[i - 1].awaiting, flow.awaiting);
+  }
+  settle(*server);
+  for (BoundFlow& flow : flows) {
+    flow.site->phone().send(x, flow.site->probe(flow.secret));
+    ASSERT_TRUE(run([&] { return flow.confirmations(media::ConfirmationStatus::Bound) == 1; }));
+  }
+  for (std::uint16_t n = 0; n < kPackets; ++n)
+    for (std::size_t i = 0; i < kFlows; ++i)
+      flows[i].site->phone().send(x, rtp(static_cast<std::uint16_t>(i * 1000 + n)));
+  for (std::size_t i = 0; i < kFlows; ++i) {
+    ASSERT_TRUE(run([&] { return flows[i].packets().size() == kPackets; })) << i;
+    const std::vector<Buffer> heard = flows[i].packets();
+    for (std::uint16_t n = 0; n < kPackets; ++n)
+      EXPECT_EQ(heard[n], rtp(static_cast<std::uint16_t>((i ^ 1U) * 1000 + n)));
+  }
+  const MediaTotals all = totals(*server);
+  EXPECT_EQ(all.ends, kFlows);
+  EXPECT_EQ(all.relay.received, kFlows * (kPackets + 1U));
+  EXPECT_EQ(all.relay.relayed, kFlows * kPackets);
+  EXPECT_EQ(all.relay.handled, kFlows);
+  EXPECT_EQ(all.relay.passed, all.relay.taken);
+  EXPECT_EQ(all.relay.passed > 0, threads_ > 1);
+  expect_balance(all.relay);
+  for (const BoundFlow& flow : flows)
+    EXPECT_EQ(count(*server, flow.awaiting).components.at(0).packets_in, kPackets);
+
+  for (const BoundFlow& flow : flows) server->close(flow.awaiting);
+  settle(*server);
+  flows[0].site->phone().send(x, rtp(1));
+  flows[1].site->phone().send(x, flows[1].site->probe(flows[1].secret));
+  EXPECT_EQ(totals(*server).ends, 0U);
+  ASSERT_TRUE(run([&] {
+    return totals(*server).relay.dropped(media::Drop::UnknownSource) == 1 &&
+           totals(*server).relay.dropped(media::Drop::UnknownToken) == 1;
+  }));
+}
+
+// Whichever threads have them: a source that is another flow's is not taken without an echo, and
+// with one it is taken away.
+TEST_P(MediaThreadTest, ASourceIsOneFlowsOnly) {
+  const auto server = start(server_options());
+  const TransportAddress x = server->server_addresses()[0];
+  SystemRandom random;
+  for (unsigned round = 0; round < 4 * threads_; ++round) {
+    BoundFlow victim;
+    BoundFlow thief;
+    for (BoundFlow* flow : {&victim, &thief}) {
+      flow->secret = {.token = random.array<16>(), .key = random.array<16>()};
+      flow->awaiting = *server->open_flow({.components = {flow->secret}}, record());
+    }
+    server->join(victim.awaiting, thief.awaiting);
+    settle(*server);
+    victim.site = std::make_unique<Site>(ip_, 1, media::Core{0}, true);
+    Phone& source = victim.site->phone();
+    const auto answer = [&](std::size_t which) {
+      EXPECT_TRUE(run([&] { return source.received().size() == which; }));
+      return *media::parse_confirmation(source.received().back());
+    };
+    source.send(x, victim.site->probe(victim.secret));
+    EXPECT_EQ(answer(1).status, media::ConfirmationStatus::Bound);
+    Site spoofing{ip_, 1, media::Core{0}, true};
+    source.send(x, spoofing.probe(thief.secret));
+    const media::Confirmation challenged = answer(2);
+    ASSERT_EQ(challenged.status, media::ConfirmationStatus::Challenged) << round;
+    EXPECT_FALSE(happened(thief.awaiting, media::EventKind::FlowBound));
+
+    source.send(x, spoofing.probe(thief.secret, challenged.challenge));
+    EXPECT_EQ(answer(3).status, media::ConfirmationStatus::Bound);
+    settle(*server);
+    settle(*server);  // the threads have told each other
+    const std::uint64_t before = count(*server, thief.awaiting).components.at(0).packets_in;
+    source.send(x, rtp(1));
+    ASSERT_TRUE(run(
+        [&] { return count(*server, thief.awaiting).components.at(0).packets_in == before + 1; }));
+    EXPECT_EQ(count(*server, victim.awaiting).components.at(0).packets_in, 0U);
+    for (const BoundFlow* flow : {&victim, &thief}) server->close(flow->awaiting);
+  }
+  expect_balance(totals(*server).relay);
+}
+
+// Two agents' trunks, of owners that lie on different threads where there are several; a call
+// between them; and a change of one leg to a bound flow in the middle of it.
+TEST_P(MediaThreadTest, JoinsFlowsOfTrunksOnDifferentThreads) {
+  const auto server = start(server_options());
+  SystemRandom random;
+  struct Leg {
+    std::unique_ptr<MediaThread> agent;
+    std::unique_ptr<Phone> terminal;
+    media::OpenedPort port{};
+    MediaId at_server, at_agent;
+    media::FlowSpec spec;
+  };
+  std::array<Leg, 2> legs;
+  for (unsigned i = 0; i < 2; ++i) {
+    Leg& leg = legs.at(i);
+    leg.agent = start();
+    leg.terminal = std::make_unique<Phone>(ip_);
+    media::TrunkSpec trunk{.secret = {.token = random.array<16>(), .key = random.array<16>()},
+                           .ring = media::KeyRingId{i + 1},
+                           .owner = static_cast<std::uint8_t>(i + 2)};
+    const auto awaiting = server->open_trunk(trunk, record());
+    ASSERT_TRUE(awaiting);
+    trunk.end = media::FlowEnd::Probing;
+    trunk.server = server->server_addresses()[0];
+    const auto probing = leg.agent->open_trunk(trunk, nullptr);
+    ASSERT_TRUE(probing);
+    media::KeysOfConnection keys{.connection = 1, .sends = media::Direction::AgentToServer};
+    random.fill(keys.secret);
+    leg.agent->install_keys(media::KeyRingId{i + 1}, keys);
+    keys.sends = media::Direction::ServerToAgent;
+    server->install_keys(media::KeyRingId{i + 1}, keys);
+    leg.agent->probe(*probing);
+    ASSERT_TRUE(run([&] { return happened(*awaiting, media::EventKind::FlowBound); }));
+    leg.port = open_port(*leg.agent, 1);
+    leg.spec.channels = {static_cast<media::Channel>(media::records_of(trunk.owner) + 77)};
+    leg.spec.trunk = *awaiting;
+    leg.at_server = *server->open_flow(leg.spec, nullptr);
+    leg.spec.end = media::FlowEnd::Probing;
+    leg.spec.trunk = *probing;
+    leg.at_agent = *leg.agent->open_flow(leg.spec, nullptr);
+    leg.agent->join(leg.at_agent, leg.port.id);
+    leg.agent->set_remote(leg.port.id, remote({leg.terminal->address()}));
+    settle(*leg.agent);
+  }
+  server->join(legs[0].at_server, legs[1].at_server);
+  settle(*server);
+  std::uint16_t said = 0;
+  const auto talk = [&] {
+    const std::uint16_t until = static_cast<std::uint16_t>(said + 50);
+    for (; said < until; ++said)
+      for (unsigned i = 0; i < 2; ++i)
+        legs.at(i).terminal->send(legs.at(i).port.addresses[0],
+                                  rtp(static_cast<std::uint16_t>(i * 10'000U + said)));
+    for (unsigned i = 0; i < 2; ++i) {
+      ASSERT_TRUE(run([&] { return legs.at(i).terminal->received().size() == said; })) << i;
+      // Where the way changes, packets on the new one may overtake those on the old one.
+      std::vector<Buffer> heard = legs.at(i).terminal->received();
+      std::sort(heard.begin(), heard.end());
+      for (std::uint16_t n = 0; n < said; ++n)
+        EXPECT_EQ(heard[n], rtp(static_cast<std::uint16_t>((1 - i) * 10'000U + n)));
+    }
+  };
+  talk();
+  const media::Totals between = totals(*server).relay;
+  EXPECT_EQ(between.passed >= 100, threads_ > 1 && 2 % threads_ != 3 % threads_);
+
+  // The first leg becomes bound, step by step as the brain does it.
+  media::FlowSpec bound{.components = {{.token = random.array<16>(), .key = random.array<16>()}}};
+  const MediaId new_at_server = *server->open_flow(bound, record());
+  bound.end = media::FlowEnd::Probing;
+  bound.server = {server->server_addresses()[0]};
+  const MediaId new_at_agent = *legs[0].agent->open_flow(bound, nullptr);
+  server->replace(legs[0].at_server, new_at_server, media::ReplaceStep::Receive);
+  legs[0].agent->replace(legs[0].at_agent, new_at_agent, media::ReplaceStep::Receive);
+  settle(*server);
+  talk();
+  legs[0].agent->probe(new_at_agent);
+  ASSERT_TRUE(run([&] { return happened(new_at_server, media::EventKind::FlowBound); }));
+  talk();
+  server->replace(legs[0].at_server, new_at_server, media::ReplaceStep::Send);
+  talk();
+  legs[0].agent->replace(legs[0].at_agent, new_at_agent, media::ReplaceStep::Send);
+  settle(*legs[0].agent);
+  talk();
+  server->close(legs[0].at_server);
+  legs[0].agent->close(legs[0].at_agent);
+  talk();
+  EXPECT_GT(count(*server, new_at_server).components.at(0).packets_in, 50U);
+  const MediaTotals all = totals(*server);
+  EXPECT_EQ(all.ends, 2U);
+  EXPECT_EQ(all.trunks, 2U);
+  EXPECT_EQ(all.relay.passed, all.relay.taken);
+  expect_balance(all.relay);
+  // Both ends leave nothing behind.
+  server->close(new_at_server);
+  server->close(legs[1].at_server);
+  EXPECT_EQ(totals(*server).ends, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MediaThreadTest,
+                         ::testing::Combine(::testing::Values("127.0.0.1", "::1"),
+                                            ::testing::Values(1U, 2U, 4U)),
+                         [](const auto& which) {
+                           return std::string{*std::get<0>(which.param) == ':' ? "V6" : "V4"} +
+                                  "Threads" + std::to_string(std::get<1>(which.param));
+                         });
 
 // X is bound to no address of several: the answer still leaves from the one that was asked, or a
 // NAT would drop it.

@@ -1,7 +1,5 @@
 #include "edge/media_worker.h"
 
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -21,34 +19,48 @@ net::UdpRoomOptions room_options() {
 }  // namespace
 
 MediaThread::Worker::Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options,
-                            std::unique_ptr<fastpath::KernelRelay> kernel)
+                            Kernel& kernel, std::vector<Link> links)
     : shared_(std::move(shared)),
-      kernel_(*this, std::move(kernel)),
-      relay_(with_kernel(options), random_,
+      core_(options.core),
+      links_(std::move(links)),
+      kernel_(*this, kernel),
+      relay_(complete(options), random_,
              [this](media::MediaId id, const media::Event& event) {
                tell(Happened{.id = id, .event = event});
              }),
       room_(room_options()),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
-media::RelayOptions MediaThread::Worker::with_kernel(media::RelayOptions options) {
+media::RelayOptions MediaThread::Worker::complete(media::RelayOptions options) {
   if (kernel_.there()) options.fast_path = &kernel_;
+  if (links_.size() > 1) options.neighbours = this;
   return options;
 }
 
 bool MediaThread::Worker::KernelPath::offload(Place place, const media::FastRule& rule) {
-  return kernel_->offload(place, {.local = worker_.sockets_[rule.in.value]->local(),
-                                  .source = rule.source,
-                                  .from = worker_.sockets_[rule.out.value]->local(),
-                                  .target = rule.target,
-                                  .dscp = rule.dscp});
+  if (place >= places_.size()) places_.resize(place + std::size_t{1}, kNone);
+  Place& there = places_[place];
+  if (there == kNone) {
+    const Place next = kernel_.places_taken.fetch_add(1, std::memory_order_relaxed);
+    if (next >= kPlaces) return false;
+    there = next;
+  }
+  return kernel_.relay->offload(there, {.local = worker_.sockets_[rule.in.value]->local(),
+                                        .source = rule.source,
+                                        .from = worker_.sockets_[rule.out.value]->local(),
+                                        .target = rule.target,
+                                        .dscp = rule.dscp});
+}
+
+media::FastCount MediaThread::Worker::KernelPath::read(Place place) const {
+  if (place >= places_.size() || places_[place] == kNone) return {};
+  return kernel_.relay->read(places_[place]);
 }
 
 Result<void> MediaThread::Worker::open() {
-  shared_->wake = net::Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   epoll_event event{.events = EPOLLIN, .data = {.u32 = kWake}};
-  if (!epoll_ || !shared_->wake ||
-      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, shared_->wake.get(), &event) != 0)
+  if (!epoll_ || shared_->bell.native() < 0 ||
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, shared_->bell.native(), &event) != 0)
     return tl::make_unexpected(net::system_error(errno));
   return {};
 }
@@ -62,26 +74,68 @@ Result<void> MediaThread::Worker::add_server_socket(media::SocketId id,
 
 void MediaThread::Worker::run() {
   while (!stopped_) {
-    const int n = ::epoll_wait(epoll_.get(), events_.data(), kEvents, wait_time());
+    shared_->bell.fall_asleep();
+    const int wait = has_something_to_do() ? 0 : wait_time();
+    const int n = ::epoll_wait(epoll_.get(), events_.data(), kEvents, wait);
+    shared_->bell.wake_up();
     const TimePoint now = Clock::now();
-    bool commanded = false;
+    // Before what was passed is looked at: a command may end what that relies on.
+    const std::size_t commands = shared_->commands.size();
+    take_passed(now);
     for (int i = 0; i < n; ++i) {
       const std::uint32_t what = events_.at(static_cast<std::size_t>(i)).data.u32;
       if (what == kWake)
-        commanded = true;
+        shared_->bell.silence();
       else
         receive(what, now);
     }
     if (const auto due = relay_.next_deadline(); due && *due <= now) relay_.on_time(now, *this);
     room_.flush();
+    for (const Link& link : links_)
+      if (link.in != nullptr) link.in->give_back();  // what was taken has been sent
     // Last: a command may close a socket that this round's events name.
-    if (commanded) run_commands();
+    run_commands(commands);
+    announce();
     send_messages();
   }
 }
 
+bool MediaThread::Worker::has_something_to_do() const {
+  return shared_->commands.size() > 0 ||
+         std::any_of(links_.begin(), links_.end(),
+                     [](const Link& link) { return link.in != nullptr && link.in->has_more(); });
+}
+
+bool MediaThread::Worker::all_told() const {
+  return std::all_of(links_.begin(), links_.end(), [](const Link& link) {
+    return link.out == nullptr || link.out->has_told_all();
+  });
+}
+
+void MediaThread::Worker::take_passed(TimePoint now) {
+  for (std::size_t from = 0; from < links_.size(); ++from) {
+    if (links_[from].in == nullptr) continue;
+    links_[from].in->take(
+        [&](WorkerNote& note) {
+          std::visit([&](auto& one) { relay_.on_told(static_cast<media::Core>(from), one); }, note);
+        },
+        [&](const WorkerWay::Label& label, MutableBytes packet) {
+          std::visit([&](const auto& one) { relay_.on_passed(one, packet, now, *this); }, label);
+        });
+  }
+}
+
+// Wakes those to whom something was passed or told in this round.
+void MediaThread::Worker::announce() {
+  for (const Link& link : links_) {
+    if (link.out == nullptr) continue;
+    link.out->send_notes();
+    if (link.out->was_used()) link.bell->ring();
+  }
+}
+
 int MediaThread::Worker::wait_time() const {
-  if (!backlog_.empty()) return 1;
+  if (!backlog_.empty() || !all_told()) return 1;
   const auto due = relay_.next_deadline();
   if (!due) return -1;
   // Up to the next whole millisecond, or the loop would turn idly until the time has come.
@@ -107,13 +161,10 @@ void MediaThread::Worker::send_copy(media::SocketId from, const TransportAddress
   sockets_[from.value]->queue_copy(room_, to, as, datagram);
 }
 
-void MediaThread::Worker::run_commands() {
-  std::uint64_t ignored = 0;
-  static_cast<void>(::read(shared_->wake.get(), &ignored, sizeof ignored));
-  // Before the queue is looked at: what is put in after the look announces itself again.
-  shared_->commands_announced.exchange(false);
-  while (auto command = shared_->commands.pop())
-    std::visit([this](auto& one) { on(one); }, *command);
+void MediaThread::Worker::run_commands(std::size_t count) {
+  for (; count > 0; --count)
+    if (auto command = shared_->commands.pop())
+      std::visit([this](auto& one) { on(one); }, *command);
 }
 
 bool MediaThread::Worker::add_socket(media::SocketId id, std::unique_ptr<net::UdpBatch> socket) {
@@ -159,16 +210,37 @@ void MediaThread::Worker::on(ForgetKeys& command) { relay_.forget_keys(command.r
 void MediaThread::Worker::on(SetRemote& command) {
   relay_.set_remote(command.id, command.remote, Clock::now());
 }
-void MediaThread::Worker::on(Join& command) { relay_.join(command.a, command.b); }
+
+void MediaThread::Worker::on(Redirect& command) { relay_.redirect(command.token, command.core); }
+
+void MediaThread::Worker::stand_in(const Home& end) {
+  if (end.core != core_) relay_.stand_in(end.id, end.core);
+}
+
+// All workers are told of joins: where neither end lives, one of them may have stood in.
+void MediaThread::Worker::on(Join& command) {
+  if (command.a.core != core_ && command.b.core != core_) {
+    relay_.leave(command.a.id);
+    relay_.leave(command.b.id);
+    return;
+  }
+  stand_in(command.a);
+  stand_in(command.b);
+  relay_.join(command.a.id, command.b.id);
+}
 void MediaThread::Worker::on(Leave& command) { relay_.leave(command.id); }
 void MediaThread::Worker::on(Replace& command) {
-  relay_.replace(command.old, command.by, command.step);
+  if (command.by.core != core_ && command.partner.core != core_) return;
+  for (const Home& end : {command.old, command.by, command.partner}) stand_in(end);
+  if (!relay_.is_joined(command.old.id)) relay_.join(command.old.id, command.partner.id);
+  relay_.replace(command.old.id, command.by.id, command.step);
 }
 void MediaThread::Worker::on(Probe& command) { relay_.probe(command.id, Clock::now()); }
 void MediaThread::Worker::on(PathChanged& /*command*/) { relay_.path_changed(Clock::now()); }
 
 void MediaThread::Worker::on(Close& command) {
   relay_.close(command.id);
+  for (const media::Token& token : command.tokens) relay_.forget_redirect(token);
   for (const media::SocketId id : command.sockets) remove_socket(id);
 }
 
@@ -211,7 +283,7 @@ void MediaThread::Worker::send_messages() {
   if (shared_->messages_announced.exchange(true)) return;
   shared_->post([shared = shared_] {
     shared->messages_announced.exchange(false);
-    if (shared->owner != nullptr) shared->owner->deliver();
+    if (shared->owner != nullptr) shared->owner->deliver(*shared);
   });
 }
 

@@ -1,6 +1,10 @@
-// The media thread's own side: its loop, its sockets and its relay. Made by MediaThread, which
-// calls run() on the thread and talks to it by the queues of Shared from then on. Internal to
-// media_thread.cc.
+// A media thread's own side: its loop, its sockets and its relay. Made by MediaThread, which calls
+// run() on the thread and talks to it by the queues of Shared from then on; the threads talk to
+// each other by WorkerWays. Internal to media_thread.cc.
+//
+// A round takes what others have passed, one batch of each socket that is ready, and what is due;
+// sends all that came of it; and then does what it was ordered. The kernel hands out ready sockets
+// in turn, so a flood at one takes from the others one batch a round.
 #pragma once
 
 #include <sys/epoll.h>
@@ -11,8 +15,9 @@
 #include <variant>
 
 #include "base/queue.h"
+#include "edge/doorbell.h"
 #include "edge/media_thread.h"
-#include "net/fd.h"
+#include "edge/worker_way.h"
 
 namespace sallyport::edge {
 
@@ -24,18 +29,31 @@ struct MediaThread::Shared {
 
   Queue<MediaCommand> commands;
   Queue<MediaMessage> messages;
-  // The other side has been woken and has not looked yet: it need not be woken again.
-  std::atomic<bool> commands_announced{false};
+  Doorbell bell;  // the worker's: for commands, and for what other workers pass
+  // The edge's thread has been called and has not looked yet: it need not be called again.
   std::atomic<bool> messages_announced{false};
-  net::Fd wake;  // an eventfd in the worker's epoll
   Post post;
   MediaThread* owner = nullptr;  // the edge's thread's; null when it has gone
 };
 
-class MediaThread::Worker final : public media::Sender {
+// The kernel's relay, which the workers share. Each takes places in it when it first needs them.
+struct MediaThread::Kernel {
+  std::unique_ptr<fastpath::KernelRelay> relay;
+  std::atomic<std::uint32_t> places_taken{0};
+};
+
+class MediaThread::Worker final : public media::Sender, public media::Neighbours {
  public:
-  Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options,
-         std::unique_ptr<fastpath::KernelRelay> kernel);
+  // To another worker, and from it.
+  struct Link {
+    WorkerWay* out = nullptr;
+    WorkerWay* in = nullptr;
+    Doorbell* bell = nullptr;
+  };
+
+  // `links`: by core; alone, one that leads nowhere.
+  Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options, Kernel& kernel,
+         std::vector<Link> links);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() override = default;
@@ -49,29 +67,45 @@ class MediaThread::Worker final : public media::Sender {
   void send_copy(media::SocketId from, const TransportAddress& to, TrafficClass as,
                  Bytes datagram) override;
 
+  unsigned cores() const override { return static_cast<unsigned>(links_.size()); }
+  bool pass(media::Core to, const media::Arrival& arrival, Bytes datagram) override {
+    return links_[to].out->pass(arrival, datagram);
+  }
+  bool pass(media::Core to, const media::Departure& departure, Bytes packet) override {
+    return links_[to].out->pass(departure, packet);
+  }
+  void tell(media::Core to, const media::SourceNote& note) override { links_[to].out->tell(note); }
+
  private:
   static constexpr std::size_t kEvents = 128;
 
-  // The kernel, as the relay knows it: the relay names sockets, the kernel their addresses.
+  // The kernel, as the relay knows it: the relay names sockets, the kernel their addresses. A place
+  // of the relay's that was ever offloaded keeps its place in the kernel, since counts there only
+  // grow.
   class KernelPath final : public media::FastPath {
    public:
-    KernelPath(const Worker& worker, std::unique_ptr<fastpath::KernelRelay> kernel)
-        : worker_(worker), kernel_(std::move(kernel)) {}
-    bool there() const { return kernel_ != nullptr; }
+    KernelPath(const Worker& worker, Kernel& kernel) : worker_(worker), kernel_(kernel) {}
+    bool there() const { return kernel_.relay != nullptr; }
     bool offload(Place place, const media::FastRule& rule) override;
-    void unload(Place place) override { kernel_->unload(place); }
-    media::FastCount read(Place place) const override { return kernel_->read(place); }
-    void beat(TimePoint now) override { kernel_->beat(now); }
+    void unload(Place place) override { kernel_.relay->unload(places_[place]); }
+    media::FastCount read(Place place) const override;
+    void beat(TimePoint now) override { kernel_.relay->beat(now); }
 
    private:
+    static constexpr Place kNone = 0xffffffff;
     const Worker& worker_;
-    std::unique_ptr<fastpath::KernelRelay> kernel_;
+    Kernel& kernel_;
+    std::vector<Place> places_;  // in the kernel, by the relay's
   };
-  media::RelayOptions with_kernel(media::RelayOptions options);
+  media::RelayOptions complete(media::RelayOptions options);
 
   int wait_time() const;  // milliseconds, as epoll_wait(2) has them
+  bool has_something_to_do() const;
+  bool all_told() const;
+  void take_passed(TimePoint now);
   void receive(std::uint32_t socket, TimePoint now);
-  void run_commands();
+  void run_commands(std::size_t count);
+  void announce();
   bool add_socket(media::SocketId id, std::unique_ptr<net::UdpBatch> socket);
   void remove_socket(media::SocketId id);
   void tell(MediaMessage&& message);
@@ -83,6 +117,7 @@ class MediaThread::Worker final : public media::Sender {
   void on(AddTrunk& command);
   void on(InstallKeys& command);
   void on(ForgetKeys& command);
+  void on(Redirect& command);
   void on(SetRemote& command);
   void on(Join& command);
   void on(Leave& command);
@@ -93,7 +128,11 @@ class MediaThread::Worker final : public media::Sender {
   void on(CountTotals& command);
   void on(PathChanged& command);
 
+  void stand_in(const Home& end);
+
   std::shared_ptr<Shared> shared_;
+  media::Core core_;
+  std::vector<Link> links_;
   SystemRandom random_;
   KernelPath kernel_;
   media::Relay relay_;

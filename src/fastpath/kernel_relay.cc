@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -103,11 +104,13 @@ class LoadedRelay final : public KernelRelay {
   sallyport_relay* program_;
   bool tcx_;
   std::vector<Key> keys_;  // by place
+  std::mutex attaching_;
   std::unordered_map<unsigned, Attachment> attached_;
   void* counts_ = MAP_FAILED;
 };
 
 bool LoadedRelay::attach(unsigned device) {
+  const std::lock_guard lock{attaching_};
   if (attached_.contains(device)) return true;
   auto attachment =
       Attachment::attach(bpf_program__fd(program_->progs.sallyport_relay), device, tcx_);

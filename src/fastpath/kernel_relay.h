@@ -1,6 +1,7 @@
 // Media relayed by the kernel itself: a program at tc ingress (sallyport_relay.bpf.c), its maps,
 // and where it is attached. It takes directions that are addresses and nothing else; which ones,
-// and when, is for media::Relay to say (media/fast_path.h). One thread at a time.
+// and when, is for media::Relay to say (media/fast_path.h). Several threads may use it, each for
+// places of its own.
 //
 // Attached is it to those interfaces only at which offloaded packets arrive, and as long as this
 // object lives. After a crash nothing is relayed once the heartbeat is missed

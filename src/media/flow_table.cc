@@ -54,13 +54,15 @@ void FlowTable::remove(Place place) {
 void FlowTable::release(Place place) {
   AwaitingComponent& it = components_[place];
   if (!it.bound()) return;
+  if (on_source_) on_source_(it, false);
   by_source_.erase(source_hash(it.socket, it.source), place);
   it.socket = {};
   it.asked_probe = false;
 }
 
 FlowTable::OnProbe FlowTable::on_probe(SocketId socket, const TransportAddress& source,
-                                       const Probe& probe, Bytes datagram, TimePoint now) {
+                                       const Probe& probe, Bytes datagram, TimePoint now,
+                                       bool held) {
   const Place place = find(probe.token);
   if (place == PlaceIndex::kNone) return {};
   AwaitingComponent& it = components_[place];
@@ -78,7 +80,7 @@ FlowTable::OnProbe FlowTable::on_probe(SocketId socket, const TransportAddress& 
 
   const Place holder = find(socket, source);
   const bool at_home = holder == place;
-  const bool needs_echo = !at_home && (it.was_bound || holder != PlaceIndex::kNone || copy);
+  const bool needs_echo = !at_home && (it.was_bound || holder != PlaceIndex::kNone || held || copy);
   Confirmation answer{.status = ConfirmationStatus::Bound,
                       .token = probe.token,
                       .counter = probe.counter,
@@ -112,6 +114,7 @@ void FlowTable::bind(Place place, SocketId socket, const TransportAddress& sourc
   it.source = source;
   it.was_bound = true;
   by_source_.insert(source_hash(socket, source), place);
+  if (on_source_) on_source_(it, true);
 }
 
 FlowTable::Place FlowTable::find(const Token& token) const {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -76,12 +77,17 @@ class FlowTable {
   void remove(Place place);
   void release(Place place);  // from its source: it is not bound any more
 
+  // `held`: its source is bound to something that is not in this table.
   OnProbe on_probe(SocketId socket, const TransportAddress& source, const Probe& probe,
-                   Bytes datagram, TimePoint now);
+                   Bytes datagram, TimePoint now, bool held = false);
+  // Told of each binding after it was made, and before it is undone.
+  using OnSource = std::function<void(const AwaitingComponent&, bool bound)>;
+  void watch_sources(OnSource on_source) { on_source_ = std::move(on_source); }
   // Which component is bound to that source at that socket; kNone if none is.
   Place find(SocketId socket, const TransportAddress& source) const {
     return find(source_hash(socket, source), socket, source);
   }
+  Place find(const Token& token) const;
   AwaitingComponent& operator[](Place place) { return components_[place]; }
   const AwaitingComponent& operator[](Place place) const { return components_[place]; }
   std::size_t places() const { return components_.size(); }
@@ -95,7 +101,6 @@ class FlowTable {
       return it.source == source && it.socket == socket;
     });
   }
-  Place find(const Token& token) const;
   std::uint32_t token_hash(const Token& token) const;
   std::uint64_t clock(TimePoint now) const;  // of confirmations
   void bind(Place place, SocketId socket, const TransportAddress& source);
@@ -111,6 +116,7 @@ class FlowTable {
   std::vector<Place> free_;
   PlaceIndex by_token_;
   PlaceIndex by_source_;
+  OnSource on_source_;
 };
 
 }  // namespace sallyport::media

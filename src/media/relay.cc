@@ -58,8 +58,26 @@ std::string_view name(Drop drop) {
       return "no_reference";
     case Drop::RateLimited:
       return "rate_limited";
+    case Drop::NotPassed:
+      return "not_passed";
   }
   return "unknown";
+}
+
+Totals& Totals::operator+=(const Totals& more) {
+  received += more.received;
+  passed += more.passed;
+  taken += more.taken;
+  relayed += more.relayed;
+  handled += more.handled;
+  waiting += more.waiting;
+  fast += more.fast;
+  for (std::size_t i = 0; i < drops.size(); ++i) drops.at(i) += more.drops.at(i);
+  probes_sent += more.probes_sent;
+  confirmations_sent += more.confirmations_sent;
+  probe_pleases_sent += more.probe_pleases_sent;
+  trunk_datagrams_sent += more.trunk_datagrams_sent;
+  return *this;
 }
 
 Relay::Relay(const RelayOptions& options, Random& random, OnEvent on_event)
@@ -70,7 +88,12 @@ Relay::Relay(const RelayOptions& options, Random& random, OnEvent on_event)
       pleases_(options.pleases_per_second),
       offload_(options.fast_path),
       channels_(random.u64()),
-      reassembly_(kHeadroom) {}
+      reassembly_(kHeadroom),
+      directory_(random.u64()) {
+  if (options.neighbours != nullptr)
+    flows_.watch_sources(
+        [this](const AwaitingComponent& flow, bool bound) { on_source(flow, bound); });
+}
 
 // ---- Commands ----
 
@@ -193,6 +216,7 @@ void Relay::use_sockets(std::uint32_t end, SocketUse::Kind kind,
 }
 
 void Relay::free_end(std::uint32_t end) {
+  if (std::holds_alternative<StandIn>(ends_[end].kind)) --stand_ins_;
   by_id_.erase(ends_[end].id.value);
   ends_[end] = End{};
   free_ends_.push_back(end);
@@ -236,24 +260,37 @@ void Relay::join(MediaId a, MediaId b) {
   const std::uint32_t first = find(a);
   const std::uint32_t second = find(b);
   if (first == kNone || second == kNone || first == second) return;
-  leave(a);
-  leave(b);
+  detach(first);
+  detach(second);
   ends_[first].joined = second;
   ends_[second].joined = first;
   begin_offload(first);
   begin_offload(second);
+  forget_idle_stand_ins();
 }
 
 void Relay::leave(MediaId id) {
   const std::uint32_t end = find(id);
   if (end == kNone) return;
+  detach(end);
+  forget_idle_stand_ins();
+}
+
+void Relay::detach(std::uint32_t end) {
   take_back(end);
-  const auto forget_other = [this](std::uint32_t of) {
-    if (const std::uint32_t other = std::exchange(ends_[of].also_from, kNone); other != kNone)
-      ends_[other].joined = kNone;
+  const auto note = [this](std::uint32_t of) {
+    if (of != kNone && std::holds_alternative<StandIn>(ends_[of].kind)) left_.push_back(of);
   };
+  const auto forget_other = [this, &note](std::uint32_t of) {
+    if (const std::uint32_t other = std::exchange(ends_[of].also_from, kNone); other != kNone) {
+      ends_[other].joined = kNone;
+      note(other);
+    }
+  };
+  note(end);
   forget_other(end);
   const std::uint32_t joined = std::exchange(ends_[end].joined, kNone);
+  note(joined);
   if (joined == kNone) return;
   if (ends_[joined].also_from == end) {  // one way only: the two that are joined stay so
     ends_[joined].also_from = kNone;
@@ -269,16 +306,18 @@ void Relay::replace(MediaId old, MediaId by, ReplaceStep step) {
   if (before == kNone || after == kNone || before == after) return;
   const std::uint32_t partner = ends_[before].joined;
   if (partner == kNone || partner == after || ends_[partner].joined != before) return;
-  leave(by);
+  detach(after);
   take_back(partner);
-  if (const std::uint32_t other = ends_[partner].also_from; other != kNone) leave(ends_[other].id);
+  if (const std::uint32_t other = ends_[partner].also_from; other != kNone) detach(other);
   ends_[after].joined = partner;
   ends_[partner].also_from = after;
   begin_offload(after);
-  if (step == ReplaceStep::Receive) return;
-  ends_[partner].joined = after;
-  ends_[partner].also_from = before;
-  begin_offload(partner);
+  if (step == ReplaceStep::Send) {
+    ends_[partner].joined = after;
+    ends_[partner].also_from = before;
+    begin_offload(partner);
+  }
+  forget_idle_stand_ins();
 }
 
 void Relay::probe(MediaId id, TimePoint now) {
@@ -312,7 +351,7 @@ void Relay::path_changed(TimePoint now) {
 void Relay::close(MediaId id) {
   const std::uint32_t end = find(id);
   if (end == kNone) return;
-  leave(id);
+  detach(end);
   const std::uint8_t count = ends_[end].components;
   for (std::uint8_t i = 0; i < kMaxComponents; ++i) deadlines_.disarm(place_of(end, i));
   if (ends_[end].trunk != kNone) remove_trunk(ends_[end].trunk);
@@ -328,17 +367,18 @@ void Relay::close(MediaId id) {
       drop_waiting(flows_[awaiting->at(i)].waiting);
       flows_.remove(awaiting->at(i));
     }
-  } else {
-    remove_tagged(std::get<TaggedPlaces>(ends_[end].kind), count);
+  } else if (const auto* tagged = std::get_if<TaggedPlaces>(&ends_[end].kind)) {
+    remove_tagged(*tagged, count);
   }
   free_end(end);
+  forget_idle_stand_ins();
 }
 
 void Relay::forget_socket(SocketId socket) { sockets_[socket.value] = {}; }
 
 std::optional<Counts> Relay::count(MediaId id, TimePoint now) {
   const std::uint32_t found = find(id);
-  if (found == kNone) return std::nullopt;
+  if (found == kNone || std::holds_alternative<StandIn>(ends_[found].kind)) return std::nullopt;
   End& end = ends_[found];
   Counts out;
   for (std::uint8_t i = 0; i < end.components; ++i) {
@@ -393,13 +433,17 @@ void Relay::on_datagram(SocketId socket, const TransportAddress& source, Mutable
 
 void Relay::on_server_datagram(SocketId socket, const TransportAddress& source,
                                MutableBytes datagram, Turn& turn) {
+  if (pass_if_steered_elsewhere(datagram, turn)) return;
   const auto type = static_cast<DatagramType>(datagram.front());
   if (type == DatagramType::Probe) return on_probe(socket, source, datagram, turn);
   const bool sealed = is_sealed(datagram.front());
   if (is_ours(datagram.front()) && type != DatagramType::Tagged && !sealed)
     return drop(Drop::Unsupported);
   const FlowTable::Place place = flows_.find(socket, source);
-  if (place == PlaceIndex::kNone) return on_unknown_source(socket, source, datagram, turn);
+  if (place == PlaceIndex::kNone) {
+    if (pass_to_holder(datagram, turn)) return;
+    return on_unknown_source(socket, source, datagram, turn);
+  }
   AwaitingComponent& flow = flows_[place];
   if (ends_[flow.end].trunk != kNone) return on_trunk_datagram(flow.end, datagram, turn);
   if (sealed) return drop(Drop::Unsupported);
@@ -412,7 +456,9 @@ void Relay::on_server_datagram(SocketId socket, const TransportAddress& source,
 void Relay::on_probe(SocketId socket, const TransportAddress& source, Bytes datagram, Turn& turn) {
   const auto probe = parse_probe(datagram);
   if (!probe) return drop(probe.error());
-  const FlowTable::OnProbe done = flows_.on_probe(socket, source, *probe, datagram, turn.now);
+  if (pass_by_token(probe->token, datagram, turn)) return;
+  const FlowTable::OnProbe done = flows_.on_probe(socket, source, *probe, datagram, turn.now,
+                                                  is_held_elsewhere(probe->token, turn));
   if (done.place == PlaceIndex::kNone) return drop(Drop::UnknownToken);
   AwaitingComponent& flow = flows_[done.place];
   switch (done.outcome) {
@@ -544,16 +590,21 @@ void Relay::on_probe_please(const SocketUse& use, Bytes datagram, Turn& turn) {
 void Relay::forward(std::uint32_t end, std::uint8_t component, MutableBytes datagram, Turn& turn) {
   const std::uint32_t joined = ends_[end].joined;
   if (joined == kNone) return drop(Drop::Unjoined);
-  End& to = ends_[joined];
-  if (component >= to.components) return drop(Drop::NoComponent);
+  if (component >= ends_[joined].components) return drop(Drop::NoComponent);
   if (offload_.on_relayed(place_of(end, component), turn.now)) offer(end, component, turn);
+  send_at(joined, component, datagram, turn);
+}
+
+void Relay::send_at(std::uint32_t end, std::uint8_t component, MutableBytes datagram, Turn& turn) {
+  End& to = ends_[end];
   if (std::holds_alternative<PortComponents>(to.kind))
     return send_from_port(to, component, datagram, turn);
   if (std::holds_alternative<AwaitingPlaces>(to.kind))
     return send_on_awaiting(to, component, datagram, turn);
   if (std::holds_alternative<TaggedPlaces>(to.kind))
     return send_on_tagged(to, component, datagram, turn);
-  send_on_probing(joined, component, datagram, turn);
+  if (std::holds_alternative<StandIn>(to.kind)) return pass(to, component, datagram, turn);
+  send_on_probing(end, component, datagram, turn);
 }
 
 void Relay::send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn& turn) {

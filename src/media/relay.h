@@ -18,8 +18,9 @@
 // Coordinates only: the work is done in FlowTable (awaiting flows), Prober (probing flows),
 // PortComponent (whose packets a port takes), HoldingPool (packets that wait for a flow to be
 // bound), the carriage (how a packet travels on a flow: carriage_bound.h; for the tagged one
-// ChannelTable, Trunk, KeyRing and what these use: relay_trunks.cc), and, where there is another
-// way than through here for established media, Offload (relay_offload.cc).
+// ChannelTable, Trunk, KeyRing and what these use: relay_trunks.cc), where there is another way
+// than through here for established media, Offload (relay_offload.cc), and, where there is a relay
+// for each of several cores, Directory and Neighbours (relay_neighbours.cc).
 #pragma once
 
 #include <array>
@@ -40,11 +41,13 @@
 #include "base/transport_address.h"
 #include "media/channel_table.h"
 #include "media/deadlines.h"
+#include "media/directory.h"
 #include "media/flow_table.h"
 #include "media/holding_pool.h"
 #include "media/key_ring.h"
 #include "media/media.h"
 #include "media/meter.h"
+#include "media/neighbours.h"
 #include "media/offload.h"
 #include "media/please_limiter.h"
 #include "media/port_component.h"
@@ -98,14 +101,17 @@ enum class Drop : std::uint8_t {
   UnknownChannel,  // for no flow of this trunk
   NoReference,     // compressed against what did not come
   RateLimited,     // at a port, more than its stream may send
+  NotPassed,  // for another core, which is too far behind, or which is not the right one either
 };
-constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::RateLimited) + 1;
+constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::NotPassed) + 1;
 std::string_view name(Drop drop);  // "bad_tag": for metrics and JSON
 
 // What became of all datagrams since the start; of a trunk's, each record in it counts as one:
-// received == relayed + handled + sum of drops + waiting.
+// received + taken == relayed + handled + sum of drops + waiting + passed.
 struct Totals {
   std::uint64_t received = 0;
+  std::uint64_t passed = 0;  // to another core (neighbours.h)
+  std::uint64_t taken = 0;   // from another core
   std::uint64_t relayed = 0;
   std::uint64_t handled = 0;  // probes, confirmations and the like: for the relay itself
   std::uint64_t waiting = 0;  // now, for a flow to be bound, or for the other part of a packet
@@ -117,6 +123,7 @@ struct Totals {
   std::uint64_t trunk_datagrams_sent = 0;
 
   std::uint64_t dropped(Drop why) const { return drops.at(static_cast<std::size_t>(why)); }
+  Totals& operator+=(const Totals& more);
   friend bool operator==(const Totals&, const Totals&) = default;
 };
 
@@ -125,7 +132,8 @@ struct RelayOptions {
   std::size_t holding_slots = 512;  // packets that can wait for flows to be bound, all together
   std::uint32_t pleases_per_second = 1000;  // answers to data from unknown sources, all together
   FastPath* fast_path = nullptr;            // outlives the relay; null: there is none
-  std::uint8_t core = 0;  // which sending thread of this process: its sealing contexts' number
+  Core core = 0;  // which thread of this process: the number of its sealing contexts, too
+  Neighbours* neighbours = nullptr;  // those of the other cores; outlive the relay; null: none
 };
 
 class Relay {
@@ -157,6 +165,14 @@ class Relay {
   void install_keys(KeyRingId ring, const KeysOfConnection& keys, TimePoint now);
   void forget_keys(KeyRingId ring);
 
+  // Where there are other relays. An end that is another core's can be joined (or replaced by, and
+  // so on) as if it were here; what is forwarded to it is passed on.
+  void stand_in(MediaId id, Core core);
+  bool is_joined(MediaId id) const;
+  // A flow with that token is at that core, though it would be looked for here.
+  void redirect(const Token& token, Core core) { directory_.redirect(token, core); }
+  void forget_redirect(const Token& token) { directory_.forget(token); }
+
   // The rest ignore ids that are not there.
   //
   // Of a port: where to send, and from where to accept. Of a probing flow: the server's addresses
@@ -181,12 +197,16 @@ class Relay {
   // has the same ECN.
   void on_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
                    TimePoint now, Sender& sender, Ecn ecn = Ecn::NotCapable);
+  // What another core has passed on, with headroom as above, or told.
+  void on_passed(const Arrival& arrival, MutableBytes datagram, TimePoint now, Sender& sender);
+  void on_passed(const Departure& departure, MutableBytes packet, TimePoint now, Sender& sender);
+  void on_told(Core from, const SourceNote& note);
   // To be called when next_deadline() is reached; earlier does no harm.
   void on_time(TimePoint now, Sender& sender);
   std::optional<TimePoint> next_deadline() const;
 
   const Totals& totals() const { return totals_; }
-  std::size_t ends() const { return by_id_.size() - trunks(); }  // ports and flows
+  std::size_t ends() const { return by_id_.size() - trunks() - stand_ins_; }  // ports and flows
   std::size_t trunks() const;
   std::size_t offloaded() const { return offload_.active().size(); }  // directions
   // Brings counts and totals up to what the fast path has done by now.
@@ -220,6 +240,9 @@ class Relay {
   struct TaggedPlaces {
     std::array<ChannelTable::Place, kMaxComponents> channels{};
   };
+  struct StandIn {  // of an end that another core has
+    Core core = 0;
+  };
 
   struct End {
     MediaId id;  // 0: free
@@ -228,7 +251,7 @@ class Relay {
     std::uint32_t trunk = kNone;      // in trunks_: this end is one
     std::uint8_t components = 0;
     std::uint8_t dscp = 0;
-    std::variant<PortComponents, ProbingComponents, AwaitingPlaces, TaggedPlaces> kind;
+    std::variant<PortComponents, ProbingComponents, AwaitingPlaces, TaggedPlaces, StandIn> kind;
   };
 
   // One number for a component of an end.
@@ -253,12 +276,15 @@ class Relay {
     TransportAddress source{};  // and from where
     Ecn ecn{};                  // of the packet
     bool transient = false;     // the packet lies in memory of ours that is used again at once
+    std::uint8_t passes = 0;    // from one core to another, on its way to here
+    ComponentName holder{};     // of a probe: to whom its source belongs elsewhere
   };
 
   Result<std::uint32_t> new_end(MediaId id, std::size_t components,
                                 std::span<const SocketId> sockets, std::uint8_t dscp);
   void use_sockets(std::uint32_t end, SocketUse::Kind kind, std::span<const SocketId> sockets);
   void free_end(std::uint32_t end);
+  void detach(std::uint32_t end);  // leaves whatever it is joined to
   void forget_socket(SocketId socket);
   Result<AwaitingPlaces> add_awaiting(std::uint32_t end, const FlowSpec& spec);
   std::uint32_t find(MediaId id) const;
@@ -279,6 +305,7 @@ class Relay {
 
   // `datagram` arrived at that end; it goes to the end that it is joined to.
   void forward(std::uint32_t end, std::uint8_t component, MutableBytes datagram, Turn& turn);
+  void send_at(std::uint32_t end, std::uint8_t component, MutableBytes datagram, Turn& turn);
   void send_from_port(End& to, std::uint8_t component, Bytes datagram, Turn& turn);
   void send_on_awaiting(End& to, std::uint8_t component, MutableBytes datagram, Turn& turn);
   void send_on_probing(std::uint32_t end, std::uint8_t component, MutableBytes datagram,
@@ -302,6 +329,23 @@ class Relay {
   // All directions from and to the end. Before anything changes of where its packets come from or
   // go to.
   void take_back(std::uint32_t end);
+
+  // ---- Other cores: relay_neighbours.cc ----
+  // True: the datagram is another core's to take, and was passed to it, or dropped.
+  bool pass_if_steered_elsewhere(Bytes datagram, Turn& turn);
+  bool pass_to_holder(Bytes datagram, Turn& turn);
+  bool pass_by_token(const Token& token, Bytes datagram, Turn& turn);
+  // Whether the source of a probe for that component belongs to another one elsewhere.
+  bool is_held_elsewhere(const Token& token, const Turn& turn) const;
+  ComponentName holder_of_source(const Turn& turn) const;
+  ComponentName name_of(const AwaitingComponent& flow) const {
+    return {.id = ends_[flow.end].id, .component = flow.component};
+  }
+  void pass(Core to, const ComponentName& holder, Bytes datagram, Turn& turn);
+  void pass(const End& stand_in, std::uint8_t component, Bytes packet, Turn& turn);
+  void on_source(const AwaitingComponent& flow, bool bound);
+  void release_holder(SocketId socket, const TransportAddress& source, const ComponentName& of);
+  void forget_idle_stand_ins();
 
   // ---- Trunks: relay_trunks.cc ----
   Result<TaggedPlaces> add_tagged(std::uint32_t end, const FlowSpec& spec);
@@ -355,6 +399,9 @@ class Relay {
   std::vector<std::unique_ptr<Trunk>> trunks_;
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<KeyRing>> rings_;  // by KeyRingId
   Reassembly reassembly_;
+  Directory directory_;
+  std::size_t stand_ins_ = 0;
+  std::vector<std::uint32_t> left_;  // stand-ins that something has left
   std::array<std::uint8_t, kHeadroom + kMaxCopied> unpacked_{};  // a packet that was compressed
   Totals totals_;
 };

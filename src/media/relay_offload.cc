@@ -38,7 +38,7 @@ std::optional<FastRule> Relay::rule_toward(const End& to, std::uint8_t component
     rule.out = flow.socket;
     rule.target = flow.source;
   } else {
-    return std::nullopt;  // tagged
+    return std::nullopt;  // tagged, or another core's
   }
   return rule;
 }

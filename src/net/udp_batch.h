@@ -43,6 +43,18 @@ struct UdpCounts {
   std::uint64_t too_long_out = 0;  // not sent: longer than the interface takes
   std::uint64_t refused = 0;       // not sent for another reason: a local firewall, a bad address
   std::uint64_t dropped() const { return no_room + unreachable + too_long_out + refused; }
+  UdpCounts& operator+=(const UdpCounts& more) {
+    received += more.received;
+    too_long_in += more.too_long_in;
+    sent += more.sent;
+    segmented += more.segmented;
+    put_together += more.put_together;
+    no_room += more.no_room;
+    unreachable += more.unreachable;
+    too_long_out += more.too_long_out;
+    refused += more.refused;
+    return *this;
+  }
 };
 
 struct UdpRoomOptions {

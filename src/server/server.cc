@@ -169,14 +169,15 @@ void Server::check_store() {
 std::string Server::start_brain() {
   auto media = edge::MediaThread::start(
       {.server_sockets = addresses_.media_sockets,
+       .threads = config_.media.relay.thread_count(),
        .ports = config_.media.outside.range,
        .quarantine = config_.media.outside.quarantine},
       [this](std::function<void()> work) { network_.post(std::move(work)); },
-      fastpath::open(config_.media.fast_path, edge::MediaThread::kPlaces, *log_));
+      fastpath::open(config_.media.relay.fast_path, edge::MediaThread::kPlaces, *log_));
   if (!media) return "media ports X and Y: " + std::string{media.error().what};
   media_ = std::move(*media);
   // The kernel was told ways, which are those of now.
-  if (config_.media.fast_path != fastpath::Mode::Off)
+  if (config_.media.relay.fast_path != fastpath::Mode::Off)
     network_.watch_routes([this] { media_->path_changed(); });
 
   brain_ = std::make_unique<brain::Brain>(
@@ -420,6 +421,9 @@ std::string Server::start_admin() {
                                          {"relayed", totals.relay.relayed},
                                          {"handled", totals.relay.handled},
                                          {"waiting", totals.relay.waiting},
+                                         {"threads", config_.media.relay.thread_count()},
+                                         {"passed", totals.relay.passed},
+                                         {"taken", totals.relay.taken},
                                          {"relayed_by_kernel", totals.relay.fast},
                                          {"offloaded", totals.offloaded},
                                          {"missed", totals.missed},

@@ -47,8 +47,8 @@ def attacked(ground: Ground, carriage: str, rate: int, seconds: float) -> dict:
 
     kinds = sent["kinds"]
     assert sent["refused"] == 0
-    assert media["received"] == (media["relayed"] + media["handled"] + media["waiting"]
-                                 + sum(media["drops"].values())), "every datagram is accounted for"
+    assert media["received"] + media["taken"] == (media["relayed"] + media["handled"] + media["waiting"] + media["passed"]
+                                                  + sum(media["drops"].values())), "every datagram is accounted for"
     assert figures["misdelivered"] == 0
     assert (kinds["replayed_sealed"] > 0) == (carriage == "tagged")
 

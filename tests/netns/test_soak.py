@@ -35,8 +35,8 @@ def loopback() -> Iterator[Namespace]:
 
 
 def unaccounted(media: dict) -> int:
-    return media["received"] - (media["relayed"] + media["handled"] + media["waiting"]
-                                + sum(media["drops"].values()))
+    return media["received"] + media["taken"] - (media["relayed"] + media["handled"] + media["waiting"] + media["passed"]
+                                                 + sum(media["drops"].values()))
 
 
 def journalled(server: whole_server.Server) -> int:
