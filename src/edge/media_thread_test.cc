@@ -127,6 +127,13 @@ class MediaThreadTest : public ::testing::TestWithParam<std::tuple<const char*, 
   }
 
   IpAddress ip_;
+  // Two pairs that nobody else has: below what the kernel hands out, and for each run of each such
+  // test its own, since they run side by side.
+  media::PortRange four_ports(unsigned test) const {
+    const auto first = static_cast<std::uint16_t>(22000 + (test * 8 + threads_) * 4);
+    return {.first = first, .last = static_cast<std::uint16_t>(first + 3)};
+  }
+
   unsigned threads_ = 1;
   net::HostNetwork network_;
   std::vector<std::pair<MediaId, media::Event>> events_;
@@ -404,7 +411,7 @@ TEST_P(MediaThreadTest, FirstPacketOpensTheFlow) {
 
 TEST_P(MediaThreadTest, ClosedPortIsSilentAndRests) {
   MediaThreadOptions options;
-  options.ports = {.first = 39990, .last = 39993};
+  options.ports = four_ports(0);
   const auto plane = start(options);
   const media::OpenedPort first = open_port(*plane);
   const media::OpenedPort second = open_port(*plane);
@@ -425,11 +432,12 @@ TEST_P(MediaThreadTest, ClosedPortIsSilentAndRests) {
 
 TEST_P(MediaThreadTest, PortOfAnotherProgramIsPassedOver) {
   MediaThreadOptions options;
-  options.ports = {.first = 39980, .last = 39983};
-  const auto other = net::UdpBatch::open({.ip = ip_, .port = 39981}, {});
+  options.ports = four_ports(1);
+  const auto second = static_cast<std::uint16_t>(options.ports.first + 1);
+  const auto other = net::UdpBatch::open({.ip = ip_, .port = second}, {});
   ASSERT_TRUE(other);
   const auto plane = start(options);
-  EXPECT_EQ(open_port(*plane).addresses[0].port, 39982);
+  EXPECT_EQ(open_port(*plane).addresses[0].port, options.ports.first + 2);
   media::PortSpec spec;
   spec.toward = ip_;
   EXPECT_FALSE(plane->open_port(spec, nullptr));
