@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "codec/addresses/address_scan.h"
 #include "codec/sdp/sdp.h"
-#include "codec/sip/address_scan.h"
 #include "codec/sip/headers.h"
 #include "codec/sip/message.h"
 #include "codec/sip/multipart.h"
@@ -105,7 +105,7 @@ BENCHMARK(index_and_rewrite);
 void find_addresses(benchmark::State& state) {
   const std::string text = invite();
   for ([[maybe_unused]] auto _ : state) {
-    auto found = sip::find_addresses(text);
+    auto found = codec::find_addresses(text);
     benchmark::DoNotOptimize(found);
   }
 }

@@ -1,7 +1,7 @@
 // A SIP message by any octets: it parses or not, nothing reads beyond it, what no edit touches
 // comes out as it went in, and what an edit makes of it parses again.
 #include "base/bytes.h"
-#include "codec/sip/address_scan.h"
+#include "codec/addresses/address_scan.h"
 #include "codec/sip/headers.h"
 #include "codec/sip/message.h"
 #include "codec/sip/multipart.h"
@@ -102,7 +102,7 @@ void try_message(Bytes octets) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const sallyport::Bytes octets{data, size};
   sallyport::codec::sip::try_message(octets);
-  for (const auto& found : sallyport::codec::sip::find_addresses(sallyport::as_text(octets)))
+  for (const auto& found : sallyport::codec::find_addresses(sallyport::as_text(octets)))
     SALLYPORT_REQUIRE(found.size > 0 && found.offset + found.size <= size);
   return 0;
 }

@@ -9,8 +9,8 @@
 #include <iterator>
 #include <string>
 
+#include "codec/addresses/address_scan.h"
 #include "codec/sdp/sdp.h"
-#include "codec/sip/address_scan.h"
 #include "codec/sip/headers.h"
 #include "codec/sip/message.h"
 #include "codec/sip/multipart.h"
@@ -121,7 +121,7 @@ TEST_P(Rfc4475, MeetsItsFate) {
   SCOPED_TRACE(torture.section);
   const std::string text = vector_of(torture.name);
   const auto message = Message::parse(text);
-  (void)find_addresses(text);
+  (void)codec::find_addresses(text);
   if (torture.fate == Fate::Refused || torture.fate == Fate::Dropped) {
     ASSERT_FALSE(message);
     EXPECT_EQ(message.error().what, torture.reason);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "adapter/sip/digest.h"
-#include "codec/sip/address_scan.h"
+#include "codec/addresses/address_scan.h"
 #include "codec/sip/headers.h"
 #include "codec/sip/multipart.h"
 
@@ -43,7 +43,7 @@ template <typename Hidden>
 std::vector<Written> find_hidden(std::string_view text, const Hidden& hidden) {
   std::vector<Written> found;
   std::size_t end = 0;
-  for (const auto& address : wire::find_addresses(text, hidden)) {
+  for (const auto& address : codec::find_addresses(text, hidden)) {
     if (address.offset < end) continue;  // overlaps the one before
     Written written{address.offset, address.size};
     end = address.offset + address.size;
@@ -77,7 +77,7 @@ bool Topology::is_hidden(const IpAddress& ip, Place from, Place to) const {
 
 bool Topology::leaks(std::string_view text, Place from, Place to) const {
   if (from.is_outside() || from == to) return false;
-  return !wire::find_addresses(text, [&](const IpAddress& ip) {
+  return !codec::find_addresses(text, [&](const IpAddress& ip) {
             return is_hidden(ip, from, to);
           }).empty();
 }

@@ -3,7 +3,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
-#include "codec/sip/address_scan.h"
+#include "codec/addresses/address_scan.h"
 #include "codec/sip/framing.h"
 #include "codec/sip/message.h"
 
@@ -149,7 +149,7 @@ RC_GTEST_PROP(AddressProperty, IsFoundInAnySurroundings, (std::array<std::uint8_
   const std::string behind = *rc::gen::element<std::string>("", "]", ":5060", ";", " ", ">");
   if (!v4 && behind == ":5060") return;  // ambiguous without brackets
   const std::string text = before + ip.to_string() + behind;
-  const auto found = find_addresses(text);
+  const auto found = codec::find_addresses(text);
   RC_ASSERT(!found.empty());
   RC_ASSERT(found[0].address == *IpAddress::parse(ip.to_string()));
 }

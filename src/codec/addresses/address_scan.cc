@@ -1,4 +1,4 @@
-#include "codec/sip/address_scan.h"
+#include "codec/addresses/address_scan.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include "codec/text.h"
 
-namespace sallyport::codec::sip {
+namespace sallyport::codec {
 namespace {
 
 // The longest textual IPv6 address: eight groups, or six and an IPv4 address.
@@ -150,4 +150,4 @@ std::vector<FoundAddress> find_addresses(std::string_view text,
   return out;
 }
 
-}  // namespace sallyport::codec::sip
+}  // namespace sallyport::codec

@@ -10,7 +10,7 @@
 
 #include "base/transport_address.h"
 
-namespace sallyport::codec::sip {
+namespace sallyport::codec {
 
 struct FoundAddress {
   IpAddress address;
@@ -26,4 +26,4 @@ std::vector<FoundAddress> find_addresses(std::string_view text);
 std::vector<FoundAddress> find_addresses(std::string_view text,
                                          const std::function<bool(const IpAddress&)>& matters);
 
-}  // namespace sallyport::codec::sip
+}  // namespace sallyport::codec

@@ -1,11 +1,11 @@
-#include "codec/sip/address_scan.h"
+#include "codec/addresses/address_scan.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <string>
 
-namespace sallyport::codec::sip {
+namespace sallyport::codec {
 namespace {
 
 std::vector<std::string> found(std::string_view text) {
@@ -77,4 +77,4 @@ TEST(AddressScan, CostsLinearTime) {
 }
 
 }  // namespace
-}  // namespace sallyport::codec::sip
+}  // namespace sallyport::codec
