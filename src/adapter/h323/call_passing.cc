@@ -6,6 +6,7 @@
 #include "adapter/h323/control_messages.h"
 #include "adapter/h323/features.h"
 #include "adapter/h323/tree.h"
+#include "codec/addresses/address_scan.h"
 #include "codec/h323/addresses.h"
 
 namespace sallyport::adapter::h323 {
@@ -65,6 +66,24 @@ bool is_answer(MessageType type) {
     default:
       return false;
   }
+}
+
+// The text with our address in place of each one of that side's network; nothing if it has none.
+std::optional<std::string> without_addresses(std::string_view text, const Leg& theirs,
+                                             const IpAddress& ours) {
+  const auto found = codec::find_addresses(text, [&](const IpAddress& ip) {
+    return ip.is_private() || (!theirs.hop.place.is_outside() && ip == theirs.hop.remote.ip);
+  });
+  if (found.empty()) return std::nullopt;
+  std::string out;
+  std::size_t at = 0;
+  for (const codec::FoundAddress& each : found) {
+    if (each.offset < at) continue;  // finds may overlap
+    out += text.substr(at, each.offset - at);
+    out += ours.to_string();
+    at = each.offset + each.size;
+  }
+  return out += text.substr(at);
 }
 
 // What a CallProceeding said, in a Progress: the caller has had one CallProceeding, of ours or of
@@ -466,7 +485,7 @@ void CallSignalling::say_start(Call& call, Side toward, const TransportAddress& 
 
 // ---- as the other side sees it ----
 
-// Every address and identifier of this side becomes ours, wherever it stands.
+// Every address and identifier of this side becomes ours, wherever it stands: in texts, too.
 void CallSignalling::dress(const Call& call, Side from, CallMessage& message) const {
   const Leg& theirs = call.legs[from];
   const Leg& ours = call.legs[other_side(from)];
@@ -474,10 +493,12 @@ void CallSignalling::dress(const Call& call, Side from, CallMessage& message) co
   decline_features(tree);
   std::vector<per::Node> addresses;
   std::vector<per::Node> identifiers;
+  std::vector<per::Node> texts;
   for_each_below(tree.root(), [&](per::Node node) {
     if (has_home_elsewhere(node.name())) return false;
     if (codec::h323::is_address(node)) addresses.push_back(node);
     if (node.is<h225::GloballyUniqueID>()) identifiers.push_back(node);
+    if (node.type().kind == per::Kind::CharacterString) texts.push_back(node);
     return true;
   });
   for (const per::Node node : addresses) {
@@ -491,6 +512,13 @@ void CallSignalling::dress(const Call& call, Side from, CallMessage& message) co
     else if (theirs.conference != ours.conference && is(theirs.conference))
       tree.edit(node).set_octets(ours.conference);
   }
+  for (const per::Node node : texts)
+    if (const auto text = without_addresses(node.text(), theirs, ours.ours.ip))
+      tree.edit(node).set_text(*text);
+  if (const auto display = message.q931().contents(q931::ElementId::Display))
+    if (const auto text = without_addresses(as_text(*display), theirs, ours.ours.ip);
+        text && text->size() <= 0xff)
+      message.q931().set(q931::ElementId::Display, as_bytes(*text));
   // Tokens of this kind are between a side and its gatekeeper. We keep no connection for later.
   if (message.type() != MessageType::Setup) message.remove("cryptoTokens");
   for (const std::string_view name : {"multipleCalls", "maintainConnection"})

@@ -68,6 +68,18 @@ TEST_F(CallTest, NamesAreWrittenAsTheDestinationHasThem) {
       "42");
 }
 
+TEST_F(CallTest, AddressesAreTakenOutOfTexts) {
+  CallMessage setup = calling.setup("callee");
+  write_alias(codec::per::Edit<h225::AliasAddress>{setup.edit("sourceAddress")->append()},
+              {Alias::Kind::UrlId, "h323:alice@10.1.1.10:1720"});
+  setup.q931().set(q931::ElementId::Display, as_bytes("alice (10.1.1.10)"));
+  const CallMessage heard = ring(setup);
+  const auto names = read_aliases(codec::per::View<AliasList>{heard.field("sourceAddress")});
+  ASSERT_EQ(names.size(), 1U);
+  EXPECT_EQ(names[0].value, "h323:alice@10.2.2.2:1720");
+  EXPECT_EQ(as_text(*heard.q931().contents(q931::ElementId::Display)), "alice (10.2.2.2)");
+}
+
 TEST_F(CallTest, IsRefusedAsTheProtocolHasIt) {
   const std::vector<std::tuple<Refusal, CauseValue, std::string>> all = {
       {Refusal::CalledPartyNotRegistered, CauseValue::UnallocatedNumber,

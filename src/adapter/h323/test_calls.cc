@@ -237,6 +237,7 @@ void World::expect_nothing_of(const IpAddress& hidden, Place place) const {
     EXPECT_TRUE(std::search(message.octets.begin(), message.octets.end(), octets.begin(),
                             octets.end()) == message.octets.end())
         << hidden.to_string() << " in " << to_hex(message.octets);
+    EXPECT_EQ(as_text(message.octets).find(hidden.to_string()), std::string_view::npos);
   }
 }
 
