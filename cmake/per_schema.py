@@ -315,6 +315,12 @@ class Tables:
                f'constinit const per::Type kTypes[{len(self.types)}] = {{']
         out += [f'    {made},' for made in self.types]
         out += ['};', '', f'}}  // namespace {self.namespace}', '']
+        for module, types in self.schema.modules.items():
+            defined = [of for of in types.values() if of.kind != 'ref']
+            out += [f'namespace {self.outer()}::{module} {{',
+                    f'constinit const per::Definition kDefinitions[{len(defined)}] = {{',
+                    *(f'    {{"{of.name}", &{self.namespace}::kTypes[{self.number(of)}]}},'
+                      for of in defined), '};', f'}}  // namespace {self.outer()}::{module}', '']
         return '\n'.join(out)
 
     def cpp_name(self, of, here):
@@ -383,7 +389,9 @@ class Tables:
                 out += [f'namespace {self.outer()}::{other} {{',
                         *(f'struct {title(name)};' for name in names),
                         f'}}  // namespace {self.outer()}::{other}']
-        out += ['', f'namespace {self.outer()}::{module} {{', '']
+        defined = sum(of.kind != 'ref' for of in types.values())
+        out += ['', f'namespace {self.outer()}::{module} {{', '',
+                f'extern const per::Definition kDefinitions[{defined}];  // all of the file', '']
         for name, of in types.items():
             if of.kind == 'ref':
                 out += [f'using {title(name)} = {self.cpp_name(of, "")};', '']

@@ -75,6 +75,11 @@ struct Type {
   Alphabet alphabet;
 };
 
+struct Definition {  // a type of a schema that has a name
+  std::string_view name;
+  const Type* type;
+};
+
 // What an unknown extension addition, or the value of an unknown alternative, has for a type.
 inline constexpr Type kOpaque{.name = "opaque", .kind = Kind::Opaque};
 
