@@ -174,5 +174,106 @@ TEST(Messages, CopyPartsOfOthers) {
             (TransportAddress{IpAddress::v4({10, 1, 2, 3}), 1719}));
 }
 
+// An OpenLogicalChannel as an endpoint with H.460.19 sends it, in the fastStart of a Setup:
+// addresses lie in PER in an octet string in PER in an octet string.
+TEST(Messages, AreChangedThroughGenericDataInFastStart) {
+  using UserInformation = h225::H323UserInformation;
+  using Body = h225::H323UUPDU::H323MessageBody;
+  using Setup = h225::SetupUUIE;
+  using Channel = h245::OpenLogicalChannel;
+  using Traversal = h460::TraversalParameters;
+  const TransportAddress theirs{IpAddress::v4({10, 1, 2, 3}), 5004};
+
+  per::Message message;
+  auto pdu = message.make<UserInformation>()[UserInformation::kH323UuPdu];
+  pdu[h225::H323UUPDU::kH245Tunneling].set(1);
+  auto setup = pdu[h225::H323UUPDU::kH323MessageBody][Body::kSetup];
+  setup[Setup::kProtocolIdentifier].set_octets(*from_hex("0008914a0007"));
+  setup[Setup::kSourceInfo][h225::EndpointType::kMc].set(0);
+  setup[Setup::kSourceInfo][h225::EndpointType::kUndefinedNode].set(0);
+  setup[Setup::kActiveMC].set(0);
+  setup[Setup::kConferenceID].set_octets(Buffer(16, 1));
+  setup[Setup::kConferenceGoal][Setup::ConferenceGoal::kCreate];
+  setup[Setup::kCallType][h225::CallType::kPointToPoint];
+  auto channel = setup[Setup::kFastStart].append().contents();
+  channel[Channel::kForwardLogicalChannelNumber].set(1);
+  auto forward = channel[Channel::kForwardLogicalChannelParameters];
+  forward[Channel::ForwardLogicalChannelParameters::kDataType][h245::DataType::kNullData];
+  forward[Channel::ForwardLogicalChannelParameters::kMultiplexParameters]
+         [Channel::ForwardLogicalChannelParameters::MultiplexParameters::kNone];
+  auto generic = channel[Channel::kGenericInformation].append();
+  generic[h245::GenericMessage::kMessageIdentifier][h245::CapabilityIdentifier::kStandard]
+      .set_octets(*from_hex("0008834c130001"));
+  auto parameter = generic[h245::GenericMessage::kMessageContent].append();
+  parameter[h245::GenericParameter::kParameterIdentifier][h245::ParameterIdentifier::kStandard].set(
+      1);
+  per::Edit<Traversal> traversal{
+      parameter[h245::GenericParameter::kParameterValue][h245::ParameterValue::kOctetString].hold(
+          *Traversal::kSchema)};
+  set_address(traversal[Traversal::kMultiplexedMediaChannel], theirs);
+  set_address(traversal[Traversal::kKeepAliveChannel], theirs);
+  traversal[Traversal::kMultiplexID].set(0x04000001);
+  Buffer octets;
+  const auto written = message.encode(octets);
+  ASSERT_TRUE(written) << written.error().what;
+
+  for (const char* text : {"203.0.113.9", "2001:db8::9"}) {
+    const TransportAddress ours{*IpAddress::parse(text), 2776};
+    per::Message read;
+    ASSERT_TRUE(decode<UserInformation>(read, octets));
+    int found = 0;
+    for_each_address(read, [&](per::Node node) {
+      EXPECT_EQ(address(node), theirs);
+      set_address(read.edit(node), ours);
+      ++found;
+    });
+    EXPECT_EQ(found, 2);
+    EXPECT_EQ(read.is_changed(), ours.ip.is_v6());
+    Buffer out;
+    ASSERT_TRUE(read.encode(out));
+    per::Message again;
+    ASSERT_TRUE(decode<UserInformation>(again, out));
+    for_each_address(again, [&](per::Node node) {
+      EXPECT_EQ(address(node), ours);
+      --found;
+    });
+    EXPECT_EQ(found, 0);
+    for (const per::Node node : again.walk())
+      if (const auto kept = node.as<Traversal>()) {
+        EXPECT_EQ(kept[Traversal::kMultiplexID].integer(), 0x04000001);
+      }
+  }
+}
+
+// H.460.18's call indication in a RAS message's generic data.
+TEST(Messages, HaveWhatGenericDataHolds) {
+  using Control = h225::ServiceControlIndication;
+  per::Message message;
+  auto control = message.make<RasMessage>()[RasMessage::kServiceControlIndication];
+  control[Control::kRequestSeqNum].set(1);
+  control[Control::kServiceControl];
+  auto data = control[Control::kGenericData].append();
+  data[h225::GenericData::kId][h225::GenericIdentifier::kStandard].set(18);
+  auto parameter = data[h225::GenericData::kParameters].append();
+  parameter[h225::EnumeratedParameter::kId][h225::GenericIdentifier::kStandard].set(1);
+  per::Edit<h460::IncomingCallIndication> indication{
+      parameter[h225::EnumeratedParameter::kContent][h225::Content::kRaw].hold(
+          *h460::IncomingCallIndication::kSchema)};
+  const TransportAddress gatekeeper{IpAddress::v4({192, 0, 2, 1}), 1720};
+  set_address(indication[h460::IncomingCallIndication::kCallSignallingAddress], gatekeeper);
+  indication[h460::IncomingCallIndication::kCallID][h225::CallIdentifier::kGuid].set_octets(
+      Buffer(16, 7));
+  Buffer octets;
+  ASSERT_TRUE(message.encode(octets));
+  per::Message read;
+  ASSERT_TRUE(decode<RasMessage>(read, octets));
+  int found = 0;
+  for_each_address(read, [&](per::Node node) {
+    EXPECT_EQ(address(node), gatekeeper);
+    ++found;
+  });
+  EXPECT_EQ(found, 1);
+}
+
 }  // namespace
 }  // namespace sallyport::codec::h323

@@ -9,8 +9,6 @@ constexpr std::uint64_t kFragment = 16384;  // X.691 10.9.3.8: units of a fragme
 // Extension additions in one SEQUENCE; the largest of ours has less than 60.
 constexpr std::uint64_t kMostAdditions = 256;
 
-constexpr std::uint64_t octets_of(std::uint64_t bits) { return (bits + 7) / 8; }
-
 }  // namespace
 
 bool Decoder::fail(Errc code, std::string_view what, const BitReader& in) {
