@@ -1,19 +1,14 @@
 #include "adapter/throttle.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "adapter/claimant.h"
 
 namespace sallyport::adapter {
 
 Suspect suspect_of(std::string identity, const Hop& from) {
-  IpAddress host = from.remote.ip;
-  if (!host.is_v4()) {
-    std::array<std::uint8_t, 16> network{};
-    std::copy_n(host.octets().begin(), 8, network.begin());
-    host = IpAddress::v6(network);
-  }
-  return {std::move(identity), from.place, host};
+  return {std::move(identity), from.place, source_network(from.remote.ip)};
 }
 
 bool Throttle::blocked(const Suspect& suspect, TimePoint now) const {

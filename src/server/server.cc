@@ -511,6 +511,7 @@ boost::json::object Server::status() const {
       {"database_restored", store_->times_restored()},
       {"audit_hash", audit_->last_hash()},
       {"audit_lost", audit_->lost()}};
+  if (sip_) out["calls_refused"] = sip_->refused_calls();
   if (sip_) out["sip"] = sip_->counters();
   if (h323_) out["h323"] = h323_->counters();
   return out;

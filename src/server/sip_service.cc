@@ -165,4 +165,10 @@ boost::json::object SipService::counters() const {
   return out;
 }
 
+boost::json::object SipService::refused_calls() const {
+  boost::json::object out;
+  for (const auto& [name, count] : adapter_->refusals().calls().all()) out[name] = count;
+  return out;
+}
+
 }  // namespace sallyport::server

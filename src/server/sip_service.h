@@ -41,6 +41,7 @@ class SipService {
     return registrar_->blocked(now);
   }
   boost::json::object counters() const;
+  boost::json::object refused_calls() const;  // by reason
 
   // Ends this user's registrations: calls to the address find nobody from now on.
   void forget(const std::string& name, const std::string& domain, WallTime now);

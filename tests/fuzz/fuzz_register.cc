@@ -2,6 +2,7 @@
 // message that parses; what the relay sends on is a valid request of ours; limits hold.
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "adapter/commands_fake.h"
 #include "adapter/sip/registrar.h"
@@ -43,7 +44,8 @@ struct World {
   SeededRandom random{1};
   Counters counters;
   std::unique_ptr<Log> log = Log::silent();
-  RegistrationRefusals refusals{counters, *log};
+  std::vector<IpRange> upstreams;
+  Refusals refusals{upstreams, counters, *log};
   brain::MemoryRegistrations registrations;
   Authenticator authenticator{{}, {1}, users, random};
   Gruu gruu{{2}};

@@ -87,6 +87,10 @@ def test_an_unknown_callee_is_refused_with_404(scene: Scene):
     began = alice.dial(f"sip:nobody@{world.server.domain}")
     closed = alice.await_event("CALL_CLOSED", began)
     assert "404" in closed["param"]
+    told = world.server.await_event("call refused")
+    assert told["from"] == alice.uri and told["to"].startswith("sip:nobody@")
+    assert (told["agent"], told["status"], told["why"]) == ("agent-a", 404, "unknown callee")
+    assert world.server.json("status")["calls_refused"] == {"unknown_callee": 1}
 
 
 def test_a_callee_whose_agent_is_away_is_refused_with_480(scene: Scene):

@@ -155,7 +155,8 @@ def test_calls_that_nobody_answers_are_counted_and_fill_no_log(scene: Scene):
         mallory.await_event("CALL_CLOSED", began)
     until(lambda: world.server.json("status")["sip"]["call_unanswered"] == before + 20, "all counted")
     told = [event for event in world.server.events(begin=begin) if event["level"] != "debug"]
-    assert told == []
+    assert len(told) <= 2, "one a minute"
+    assert all(event["event"] == "call refused" for event in told)
 
 
 def test_a_stranger_cannot_call_through_the_server_to_elsewhere(scene: Scene):

@@ -5,6 +5,7 @@
 #include "adapter/counters.h"
 #include "adapter/sip/config.h"
 #include "adapter/sip/hop.h"
+#include "adapter/sip/refusals.h"
 #include "adapter/sip/requester.h"
 #include "adapter/sip/topology.h"
 #include "adapter/sip/transactions.h"
@@ -26,6 +27,7 @@ struct Stack {
   Random& random;
   Counters& counters;
   Log& log;
+  Refusals& refusals;
 };
 
 class RegisterHandler {

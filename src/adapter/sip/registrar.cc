@@ -182,16 +182,16 @@ std::string Registrar::accept(const Job& job, const std::vector<brain::Binding>&
 
 std::string Registrar::refuse(const Job& job, int status, std::string_view counter,
                               std::string_view reason) const {
-  refusals_.add(counter, job.request, job.from, job.steady_now);
+  refusals_.registration(counter, job.request, job.from, job.steady_now);
   if (reason.empty()) reason = codec::sip::default_reason(status);
   return Builder::response(job.request, status, reason, random_.hex(8)).finish();
 }
 
 std::string refuse_credentials(const CredentialsRefused& what, Authenticator& authenticator,
-                               Random& random, RegistrationRefusals& refusals) {
+                               Random& random, Refusals& refusals) {
   using Verdict = Authenticator::Verdict;
   const auto note = [&](std::string_view counter) {
-    refusals.add(counter, what.request, what.from, what.now);
+    refusals.registration(counter, what.request, what.from, what.now);
   };
   const auto respond = [&](int status, std::string_view reason) {
     return Builder::response(what.request, status, reason, random.hex(8));

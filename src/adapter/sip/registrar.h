@@ -12,8 +12,8 @@
 #include "adapter/sip/domains.h"
 #include "adapter/sip/gruu.h"
 #include "adapter/sip/hop.h"
+#include "adapter/sip/refusals.h"
 #include "adapter/sip/register_request.h"
-#include "adapter/sip/registration_refusals.h"
 #include "base/random.h"
 #include "brain/registrations.h"
 
@@ -25,7 +25,7 @@ class Registrar {
 
   Registrar(const RegistrationConfig& config, const Domains& domains,
             brain::Registrations& registrations, Authenticator& authenticator, const Gruu& gruu,
-            Random& random, Counters& counters, RegistrationRefusals& refusals)
+            Random& random, Counters& counters, Refusals& refusals)
       : config_(config),
         domains_(domains),
         registrations_(registrations),
@@ -55,7 +55,7 @@ class Registrar {
   const Gruu& gruu_;
   Random& random_;
   Counters& counters_;
-  RegistrationRefusals& refusals_;
+  Refusals& refusals_;
 };
 
 // What an authenticator's judgement that is not Accepted means for the request: the response,
@@ -70,7 +70,7 @@ struct CredentialsRefused {
   WallTime wall_now;
 };
 std::string refuse_credentials(const CredentialsRefused& what, Authenticator& authenticator,
-                               Random& random, RegistrationRefusals& refusals);
+                               Random& random, Refusals& refusals);
 
 // RFC 3261 20.17, in the form of RFC 1123: "Sat, 13 Nov 2010 23:29:00 GMT".
 std::string sip_date(WallTime time);

@@ -110,7 +110,8 @@ class RegistrarTest : public ::testing::Test {
   SeededRandom random_{1};
   Counters counters_;
   TestLog log_;
-  RegistrationRefusals refusals_{counters_, log_};
+  std::vector<IpRange> upstreams_;
+  Refusals refusals_{upstreams_, counters_, log_};
   Domains domains_{config_};
   brain::MemoryRegistrations registrations_;
   Authenticator authenticator_{{}, {1, 2, 3}, users_, random_};

@@ -487,7 +487,7 @@ void RegistrationRelay::pass_on(const Job& job, const wire::Message& response,
 
 void RegistrationRelay::refuse(const Job& job, int status, std::string_view counter, Commands& out,
                                std::string_view reason) const {
-  refusals_.add(counter, job.request, job.from, out.now());
+  refusals_.registration(counter, job.request, job.from, out.now());
   if (reason.empty()) reason = codec::sip::default_reason(status);
   job.respond(Builder::response(job.request, status, reason, random_.hex(8)).finish(), out);
 }

@@ -20,8 +20,8 @@
 #include "adapter/counters.h"
 #include "adapter/sip/authenticator.h"
 #include "adapter/sip/domains.h"
+#include "adapter/sip/refusals.h"
 #include "adapter/sip/register_request.h"
-#include "adapter/sip/registration_refusals.h"
 #include "adapter/sip/requester.h"
 #include "adapter/sip/topology.h"
 #include "base/log.h"
@@ -44,7 +44,7 @@ class RegistrationRelay {
   RegistrationRelay(const Domains& domains, brain::Registrations& registrations,
                     const brain::Users& users, Authenticator& authenticator,
                     const Topology& topology, Random& random, Counters& counters,
-                    RegistrationRefusals& refusals, Log& log, Send send, ShownAddress shown_address)
+                    Refusals& refusals, Log& log, Send send, ShownAddress shown_address)
       : domains_(domains),
         registrations_(registrations),
         users_(users),
@@ -98,7 +98,7 @@ class RegistrationRelay {
   const Topology& topology_;
   Random& random_;
   Counters& counters_;
-  RegistrationRefusals& refusals_;
+  Refusals& refusals_;
   Log& log_;
   Send send_;
   ShownAddress shown_address_;

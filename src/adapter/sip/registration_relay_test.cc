@@ -133,7 +133,8 @@ class RelayTest : public ::testing::Test {
   SeededRandom random_{1};
   Counters counters_;
   std::unique_ptr<Log> log_ = Log::silent();
-  RegistrationRefusals refusals_{counters_, *log_};
+  std::vector<IpRange> upstreams_;
+  Refusals refusals_{upstreams_, counters_, *log_};
   brain::MemoryRegistrations registrations_;
   Authenticator authenticator_{{}, {1, 2, 3}, users_, random_};
   Config sip_config_;

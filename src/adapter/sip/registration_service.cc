@@ -15,12 +15,11 @@ void RegistrationService::on_start(Stack& stack) {
     return transport->is_own_address(place, ip);
   });
   authenticator_.emplace(limits_, secrets_.nonces, users_, stack.random);
-  refusals_.emplace(stack.counters, stack.log);
   registrar_.emplace(config_, domains_, registrations_, *authenticator_, gruu_, stack.random,
-                     stack.counters, *refusals_);
+                     stack.counters, stack.refusals);
   relay_.emplace(
       domains_, registrations_, users_, *authenticator_, stack.topology, stack.random,
-      stack.counters, *refusals_, stack.log,
+      stack.counters, stack.refusals, stack.log,
       [requester = &stack.requester](const Target& target, Requester::Build build,
                                      Transactions::ResponseHandler handler, Commands& out) {
         requester->request(target, std::move(build), std::move(handler), out);
@@ -51,17 +50,13 @@ void RegistrationService::on_register(ServerId id, const wire::Message& request,
 // back by itself and registers anew.
 void RegistrationService::on_connection_closed(Place, edge::ConnectionId, Commands&) {}
 
-void RegistrationService::on_edge_up(Place place, const std::string& name, Commands& out) {
+void RegistrationService::on_edge_up(Place place, const std::string& /*name*/, Commands& out) {
   domains_.on_edge_up(place);
-  if (!place.is_outside()) refusals_->on_edge_up(place, name);
   if (!sweeping_) sweep(out);
 }
 
 // Registrations outlive an agent's absence: it comes back, and they lead through it again.
-void RegistrationService::on_edge_lost(Place place, Commands&) {
-  domains_.on_edge_lost(place);
-  refusals_->on_edge_lost(place);
-}
+void RegistrationService::on_edge_lost(Place place, Commands&) { domains_.on_edge_lost(place); }
 
 std::vector<Throttle::Blocked> RegistrationService::blocked(TimePoint now) const {
   return authenticator_ ? authenticator_->throttle().all_blocked(now)

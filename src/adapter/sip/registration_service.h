@@ -63,7 +63,6 @@ class RegistrationService final : public RegisterHandler {
   Stack* stack_ = nullptr;
   // From on_start() on.
   std::optional<Authenticator> authenticator_;
-  std::optional<RegistrationRefusals> refusals_;
   std::optional<Registrar> registrar_;
   std::optional<RegistrationRelay> relay_;
   bool sweeping_ = false;

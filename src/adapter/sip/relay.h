@@ -68,7 +68,8 @@ class Relay {
     std::vector<Hop> hops;
     RequestId request;
     bool started = false;
-    bool done = false;  // a final answer has come, or none will
+    bool done = false;     // a final answer has come, or none will
+    std::string_view why;  // it is we who refused, as a counter's name
     bool tried_credentials = false;
     std::string authorization;
     bool proxy_authorization = false;
@@ -125,6 +126,9 @@ class Relay {
   MediaParty media_party(const Hop& hop, bool behind_nat) const;
   void refuse(const ExchangePtr& exchange, int status, std::string_view reason,
               std::string_view counter, Commands& out, seconds retry_after = {});
+  void note_refused(const wire::Message& request, const Hop& from, int status,
+                    std::string_view counter, Commands& out);
+  void note_refused(const Exchange& exchange, const Branch& branch, Commands& out);
 
   // relay_responses.cc
   void on_response(const ExchangePtr& exchange, Branch& branch, const wire::Message& response,
@@ -138,8 +142,9 @@ class Relay {
   void on_failed(const ExchangePtr& exchange, Branch& branch, Errc why, Commands& out);
   bool retry_with_credentials(const ExchangePtr& exchange, Branch& branch,
                               const wire::Message& response, Commands& out);
-  void fail_branch(const ExchangePtr& exchange, Branch& branch, int status, Commands& out,
-                   std::string_view warning = {});
+  // `counter`: why; empty when the caller has given up.
+  void fail_branch(const ExchangePtr& exchange, Branch& branch, int status,
+                   std::string_view counter, Commands& out, std::string_view warning = {});
   void conclude(const ExchangePtr& exchange, Commands& out);
   void send_response(const ExchangePtr& exchange, Branch& branch, const wire::Message& response,
                      const std::optional<std::string>& body, const DialogPtr& dialog,

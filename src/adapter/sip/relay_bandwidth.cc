@@ -17,10 +17,7 @@ std::optional<std::uint64_t> bits_of(std::string_view sdp) {
 
 bool Relay::admit_media(const Exchange& exchange, Place callee, std::string_view sdp) {
   const auto bits = bits_of(sdp);
-  if (!bits || bandwidth_limits_.offer(exchange.call->id, exchange.from.place, callee, *bits))
-    return true;
-  stack_.counters.add("no_bandwidth");
-  return false;
+  return !bits || bandwidth_limits_.offer(exchange.call->id, exchange.from.place, callee, *bits);
 }
 
 void Relay::settle_media(const Exchange& exchange, Place callee, const wire::Message& response) {

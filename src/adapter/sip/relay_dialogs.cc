@@ -147,7 +147,7 @@ void Relay::on_dialog_request(ServerId id, const wire::Message& request, const H
   Branch& only = *branch;
   exchange->branches.push_back(std::move(branch));
   if (out.edge(only.target.place) == nullptr) {
-    fail_branch(exchange, only, 480, out);
+    fail_branch(exchange, only, 480, "agent_away", out);
   } else {
     locate(dialog->parties[to], out, [this, exchange, &only](std::vector<Hop> hops, Commands& at) {
       on_located(exchange, only, std::move(hops), at);
@@ -376,7 +376,8 @@ void Relay::end(const CallPtr& call, std::string_view why, Commands& out) {
   if (calls_.erase(call->id) == 0) return;
   call_limits_.leave(call->id);
   bandwidth_limits_.leave(call->id);
-  // A stranger can make calls that nobody answers, as many as he likes: those are counted only.
+  // A stranger can make calls that nobody answers, as many as he likes: those are counted, and told
+  // where they were refused (refusals.h).
   if (call->state == CallState::Established)
     stack_.log.info(
         "call ended",

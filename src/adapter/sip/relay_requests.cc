@@ -66,6 +66,7 @@ void Relay::on_request(ServerId id, const wire::Message& request, const Hop& fro
 bool Relay::admit(ServerId id, const wire::Message& request, const Hop& from, Commands& out) {
   const auto refuse = [&](int status, std::string_view counter) {
     stack_.counters.add(counter);
+    if (status >= 400) note_refused(request, from, status, counter, out);
     stack_.transactions.respond(id, status, {}, out);
     return false;
   };
@@ -85,6 +86,7 @@ bool Relay::admit(ServerId id, const wire::Message& request, const Hop& from, Co
         wire::Builder::response(request, 420, wire::default_reason(420), stack_.random.hex(8));
     for (const std::string_view option : required) response.add(HeaderName::Unsupported, option);
     stack_.counters.add("proxy_require");
+    note_refused(request, from, 420, "proxy_require", out);
     stack_.transactions.respond(id, response.finish(), out);
     return false;
   }
@@ -178,9 +180,18 @@ void Relay::refuse(const ExchangePtr& exchange, int status, std::string_view rea
                    std::string_view counter, Commands& out, seconds retry_after) {
   stack_.counters.add(counter);
   if (std::exchange(exchange->answered, true)) return;
+  if (!exchange->cancelled) note_refused(exchange->request, exchange->from, status, counter, out);
   stack_.transactions.respond(exchange->server, status, reason, out, retry_after);
   if (exchange->call && !exchange->dialog) end(exchange->call, counter, out);
   finish(exchange, out);
+}
+
+void Relay::note_refused(const wire::Message& request, const Hop& from, int status,
+                         std::string_view counter, Commands& out) {
+  if (request.method() != Method::Invite) return;
+  stack_.refusals.call(
+      {.request = request, .from = from, .status = status, .why = counter, .phrase = {}},
+      out.now());
 }
 
 // ---- targets ----
@@ -239,8 +250,7 @@ void Relay::start_group(const ExchangePtr& exchange, Commands& out) {
 
 void Relay::start_branch(const ExchangePtr& exchange, Branch& branch, Commands& out) {
   if (out.edge(branch.target.place) == nullptr) {
-    stack_.counters.add("agent_away");
-    return fail_branch(exchange, branch, 480, out);
+    return fail_branch(exchange, branch, 480, "agent_away", out);
   }
   locator_.locate(branch.target, out,
                   [this, exchange, &branch](std::vector<Hop> hops, Commands& at) {
@@ -252,19 +262,16 @@ void Relay::on_located(const ExchangePtr& exchange, Branch& branch, std::vector<
                        Commands& out) {
   if (branch.done) return;
   if (exchange->cancelled && exchange->method == Method::Invite)
-    return fail_branch(exchange, branch, 487, out);
-  if (hops.empty()) {
-    stack_.counters.add("not_located");
-    return fail_branch(exchange, branch, exchange->dialog ? 408 : 480, out);
-  }
+    return fail_branch(exchange, branch, 487, {}, out);
+  if (hops.empty())
+    return fail_branch(exchange, branch, exchange->dialog ? 408 : 480, "not_located", out);
   branch.hops = std::move(hops);
   if (exchange->call && !exchange->dialog) {
     const Place place = branch.hops.front().place;
     if (const auto verdict = call_limits_.ring(exchange->call->id, place, branch.target.uri);
         verdict != CallLimits::Verdict::Admitted) {
-      stack_.counters.add(name(verdict));
       const bool busy = verdict == CallLimits::Verdict::CalleeTooMany;
-      return fail_branch(exchange, branch, busy ? 486 : 503, out);
+      return fail_branch(exchange, branch, busy ? 486 : 503, name(verdict), out);
     }
     exchange->call->places[kCallee] = place;
   }
@@ -292,17 +299,16 @@ bool Relay::offer_media(const ExchangePtr& exchange, Branch& branch, Commands& o
     caller_nat = exchange->caller->behind_nat;
   }
   if (!admit_media(*exchange, branch.hops.front().place, *part)) {
-    fail_branch(exchange, branch, 488, out, kNoBandwidth);
+    fail_branch(exchange, branch, 488, "no_bandwidth", out, kNoBandwidth);
     return true;
   }
   const int number = exchange->dialog ? exchange->dialog->branch : branch.number;
   const auto on_ready = [this, exchange, &branch](bool ok, Commands& at) {
     if (branch.done) return;
     if (exchange->cancelled && exchange->method == Method::Invite)
-      return fail_branch(exchange, branch, 487, at);
+      return fail_branch(exchange, branch, 487, {}, at);
     if (ok) return send_branch(exchange, branch, at);
-    stack_.counters.add("no_ports");
-    fail_branch(exchange, branch, 503, at);
+    fail_branch(exchange, branch, 503, "no_ports", at);
   };
   branch.offer = exchange->call->media.offer(
       number, exchange->dialog ? exchange->side : kCaller, *part,
@@ -314,10 +320,7 @@ bool Relay::offer_media(const ExchangePtr& exchange, Branch& branch, Commands& o
             Duration::zero(), [on_ready, ok](Commands& later) { on_ready(ok, later); }, at);
       },
       out);
-  if (!branch.offer) {
-    stack_.counters.add("bad_sdp");
-    fail_branch(exchange, branch, 488, out);
-  }
+  if (!branch.offer) fail_branch(exchange, branch, 488, "bad_sdp", out);
   return true;
 }
 

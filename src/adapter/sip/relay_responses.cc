@@ -69,7 +69,8 @@ void Relay::start_ringing_limit(const ExchangePtr& exchange, Branch& branch, Com
   branch.ringing_timer = stack_.timers.start(
       stack_.config.ringing_limit,
       [this, exchange, &branch](Commands& later) {
-        stack_.counters.add("ringing_limit");
+        branch.why = "ringing_limit";
+        stack_.counters.add(branch.why);
         stack_.requester.cancel(branch.request, later);
       },
       out);
@@ -125,7 +126,7 @@ Relay::BodyState Relay::response_body(const ExchangePtr& exchange, Branch& branc
     if (response.status() < 200) return BodyState::Bad;
     // The callee has answered already: it is told goodbye.
     refuse_second(exchange, branch, response, out);
-    fail_branch(exchange, branch, 488, out, kNoBandwidth);
+    fail_branch(exchange, branch, 488, "no_bandwidth", out, kNoBandwidth);
     return BodyState::Held;
   }
   branch.holding = true;
@@ -140,17 +141,14 @@ Relay::BodyState Relay::response_body(const ExchangePtr& exchange, Branch& branc
             [this, exchange, &branch, dialog, ok](Commands& later) {
               branch.holding = false;
               const auto held = std::exchange(branch.held, {});
-              if (!ok) {
-                stack_.counters.add("no_ports");
-                late_offers_.erase(dialog->id);
-              }
+              if (!ok) late_offers_.erase(dialog->id);
               for (const wire::Message& message : held) {
                 if (ok) {
                   handle_response(exchange, branch, message, later);
                 } else if (message.status() >= 200 && message.status() < 300) {
                   // The callee has answered, but there are no ports: it is told goodbye.
                   refuse_second(exchange, branch, message, later);
-                  fail_branch(exchange, branch, 503, later);
+                  fail_branch(exchange, branch, 503, "no_ports", later);
                 }
               }
             },
@@ -334,17 +332,20 @@ bool Relay::retry_with_credentials(const ExchangePtr& exchange, Branch& branch,
 void Relay::on_failed(const ExchangePtr& exchange, Branch& branch, Errc why, Commands& out) {
   // RFC 3261 16.8, 16.9: as if a 408 or 503 had come. Where a phone or its agent went away while it
   // rang, nobody is there: 480. A cancelled INVITE is over in any case.
-  int status = why == Errc::Exhausted ? 503 : 408;
-  if (why == Errc::Closed && !exchange->dialog) status = 480;
-  if (exchange->cancelled && exchange->method == Method::Invite) status = 487;
-  stack_.counters.add("branch_failed");
-  fail_branch(exchange, branch, status, out);
+  if (exchange->cancelled && exchange->method == Method::Invite)
+    return fail_branch(exchange, branch, 487, {}, out);
+  if (why == Errc::Exhausted) return fail_branch(exchange, branch, 503, "no_room", out);
+  if (why == Errc::Closed && !exchange->dialog)
+    return fail_branch(exchange, branch, 480, "callee_gone", out);
+  fail_branch(exchange, branch, 408, "no_answer", out);
 }
 
 // The branch ends as if this had been answered.
-void Relay::fail_branch(const ExchangePtr& exchange, Branch& branch, int status, Commands& out,
-                        std::string_view warning) {
+void Relay::fail_branch(const ExchangePtr& exchange, Branch& branch, int status,
+                        std::string_view counter, Commands& out, std::string_view warning) {
   if (branch.done) return;
+  branch.why = counter;
+  if (!counter.empty()) stack_.counters.add(counter);
   auto builder = wire::Builder::response(exchange->request, status, wire::default_reason(status),
                                          stack_.random.hex(8));
   if (!warning.empty()) builder.add(HeaderName::Warning, warning);
@@ -362,6 +363,7 @@ void Relay::conclude(const ExchangePtr& exchange, Commands& out) {
   if (!exchange->later.empty() && !exchange->cancelled) return start_group(exchange, out);
   exchange->answered = true;
   Branch& branch = *branches[static_cast<std::size_t>(exchange->best_branch)];
+  if (!exchange->cancelled) note_refused(*exchange, branch, out);
   // Two sides of a dialog: a BYE that nobody answers any more has done what it was for.
   if (exchange->method == Method::Bye &&
       (exchange->best->status() == 408 || exchange->best->status() == 481)) {
@@ -375,6 +377,22 @@ void Relay::conclude(const ExchangePtr& exchange, Commands& out) {
     end(exchange->call, "refused", out);
   }
   finish(exchange, out);
+}
+
+// What the other side says inside a call, and challenges, are between the two.
+void Relay::note_refused(const Exchange& exchange, const Branch& branch, Commands& out) {
+  const int status = exchange.best->status();
+  const bool challenge = status == 401 || status == 407;
+  const bool in_call = exchange.dialog != nullptr;
+  if (exchange.method != Method::Invite || status < 400 || challenge) return;
+  if (in_call && branch.why.empty()) return;
+  stack_.refusals.call({.request = exchange.request,
+                        .from = exchange.from,
+                        .status = status,
+                        .why = branch.why,
+                        .phrase = exchange.best->reason(),
+                        .is_change = in_call},
+                       out.now());
 }
 
 void Relay::send_response(const ExchangePtr& exchange, Branch& branch,
@@ -427,7 +445,7 @@ void Relay::cancel_branches(const ExchangePtr& exchange, const Branch* but, Comm
     if (branch.started) {
       stack_.requester.cancel(branch.request, out, reason);
     } else {
-      fail_branch(exchange, branch, 487, out);
+      fail_branch(exchange, branch, 487, {}, out);
     }
   }
 }

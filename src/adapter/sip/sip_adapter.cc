@@ -8,6 +8,7 @@ SipAdapter::SipAdapter(Config config, RegisterHandler& registrar, Routing& routi
                        Log& log)
     : config_(std::move(config)),
       registrar_(registrar),
+      refusals_(config_.limits.upstreams, counters_, log),
       guard_(config_.limits, "sip", log),
       transport_(config_, guard_, timers_, counters_, log),
       transactions_(config_, guard_, transport_, timers_, random, counters_),
@@ -15,7 +16,7 @@ SipAdapter::SipAdapter(Config config, RegisterHandler& registrar, Routing& routi
       requester_(locator_, transactions_, transport_, timers_, counters_),
       topology_(config_),
       stack_{config_, transport_, transactions_, requester_, topology_,
-             timers_, random,     counters_,     log},
+             timers_, random,     counters_,     log,        refusals_},
       relay_(stack_, locator_, topology_, routing) {
   transport_.set_user(*this);
   transactions_.set_user(*this);
@@ -30,6 +31,7 @@ std::size_t SipAdapter::size() {
 // ---- from the brain ----
 
 void SipAdapter::on_edge_up(Place place, const std::string& name, Commands& out) {
+  if (!place.is_outside()) refusals_.on_edge_up(place, name);
   transport_.on_edge_up(place, out);
   registrar_.on_edge_up(place, name, out);
 }
@@ -42,6 +44,7 @@ void SipAdapter::on_edge_lost(Place place, Commands& out) {
   relay_.on_edge_lost(place, out);
   registrar_.on_edge_lost(place, out);
   topology_.forget(place);
+  refusals_.on_edge_lost(place);
 }
 
 void SipAdapter::on_listening(Place place, edge::ListenerId id, const TransportAddress& local,

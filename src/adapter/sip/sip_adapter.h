@@ -13,6 +13,7 @@
 #include "adapter/rate_guard.h"
 #include "adapter/sip/config.h"
 #include "adapter/sip/locator.h"
+#include "adapter/sip/refusals.h"
 #include "adapter/sip/register_handler.h"
 #include "adapter/sip/relay.h"
 #include "adapter/sip/requester.h"
@@ -44,6 +45,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   std::vector<CallInfo> calls() const { return relay_.calls(); }
   bool end_call(CallId id, Commands& out) { return relay_.end_call(id, out); }
   const Counters& counters() const { return counters_; }
+  const Refusals& refusals() const { return refusals_; }
   // Everything that is remembered of transactions, dialogs and calls, and timers that run: none
   // once all is over. For tests and status.
   std::size_t size();
@@ -90,6 +92,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   Config config_;
   RegisterHandler& registrar_;
   Counters counters_;
+  Refusals refusals_;
   RateGuard guard_;
   Timers timers_;
   Transport transport_;
