@@ -53,4 +53,15 @@ void Throttle::on_success(const Suspect& suspect) {
   by_suspect_.erase(found);
 }
 
+bool Throttle::forget(const std::string& identity, TimePoint now) {
+  bool was_blocked = false;
+  auto it = by_suspect_.lower_bound(Suspect{identity, Place::outside(), IpAddress::any_v6()});
+  while (it != by_suspect_.end() && it->first.identity == identity) {
+    was_blocked = was_blocked || now < it->second->blocked_until;
+    entries_.erase(it->second);
+    it = by_suspect_.erase(it);
+  }
+  return was_blocked;
+}
+
 }  // namespace sallyport::adapter

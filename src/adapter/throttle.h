@@ -41,6 +41,8 @@ class Throttle {
   // Is it blocked from now on?
   bool on_failure(const Suspect& suspect, TimePoint now);
   void on_success(const Suspect& suspect);
+  // A clean slate for this identity, wherever it came from. Whether it was blocked somewhere.
+  bool forget(const std::string& identity, TimePoint now);
 
   struct Blocked {
     Suspect suspect;

@@ -28,6 +28,21 @@ TEST(Throttle, BlocksAfterAFewFailuresAndForLongerEachTime) {
   }
 }
 
+TEST(Throttle, ForgetsOneIdentityFromWhereverItCame) {
+  Throttle throttle{{}};
+  const Suspect at_home{"a", Place::inside(AgentId{1}), *IpAddress::parse("10.1.1.5")};
+  for (const Suspect& suspect : {named("a"), at_home, named("ab")})
+    for (int i = 0; i < 3; ++i) throttle.on_failure(suspect, kStart);
+  EXPECT_TRUE(throttle.forget("a", kStart));
+  EXPECT_FALSE(throttle.blocked(named("a"), kStart));
+  EXPECT_FALSE(throttle.blocked(at_home, kStart));
+  EXPECT_TRUE(throttle.blocked(named("ab"), kStart));
+  EXPECT_EQ(throttle.size(), 1U);
+  EXPECT_FALSE(throttle.forget("a", kStart));
+  EXPECT_FALSE(throttle.on_failure(named("a"), kStart)) << "a clean slate";
+  EXPECT_FALSE(throttle.forget("a", kStart)) << "it was not blocked";
+}
+
 TEST(Throttle, ForgivesAtTheRightPasswordAndAfterALongTime) {
   Throttle throttle{{}};
   for (int i = 0; i < 2; ++i) throttle.on_failure(named("a"), kStart);

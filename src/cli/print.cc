@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <ctime>
 #include <sstream>
 
@@ -76,6 +77,16 @@ std::string fields_at(const json::object& object, int depth) {
   return out;
 }
 
+// Three digits that tell something: "0.12", "1.34", "12.5", "173", "1440".
+std::string number(double value) {
+  const double size = std::abs(value);
+  std::string out = fmt::format("{:.{}f}", value, size < 10 ? 2 : size < 100 ? 1 : 0);
+  if (out.find('.') == std::string::npos) return out;
+  out.erase(out.find_last_not_of('0') + 1);
+  if (out.ends_with('.')) out.pop_back();
+  return out;
+}
+
 // "59 s", "2 min", "5 h", "3 d": one unit, cut off.
 std::string span(std::int64_t of_seconds) {
   constexpr std::pair<std::int64_t, const char*> kUnits[] = {
@@ -114,7 +125,7 @@ std::string cell(const json::value& value) {
       return out.empty() ? "-" : out;
     }
     case json::kind::double_:
-      return fmt::format("{}", value.get_double());
+      return number(value.get_double());
     default:
       return printable(json::serialize(value));
   }
@@ -149,6 +160,21 @@ void with_moments(json::value& list, std::initializer_list<std::string_view> mem
           value != nullptr && value->is_string())
         *value = moment(std::string_view{value->get_string()}, now);
   }
+}
+
+std::string rate(const json::value& bits) {
+  if (!bits.is_number()) return "none";
+  const auto a_second = bits.to_number<double>();
+  constexpr std::pair<double, const char*> kUnits[] = {{1e9, "Gbit/s"}, {1e6, "Mbit/s"}};
+  for (const auto& [unit, name] : kUnits)
+    if (a_second >= unit) return number(a_second / unit) + " " + name;
+  return number(a_second / 1e3) + " kbit/s";
+}
+
+void with_rates(json::value& object, std::initializer_list<std::string_view> members) {
+  if (!object.is_object()) return;
+  for (const std::string_view member : members)
+    if (json::value* value = object.get_object().if_contains(member)) *value = rate(*value);
 }
 
 std::string table(const json::value& list, std::string_view empty) {

@@ -25,6 +25,11 @@ std::string moment(std::string_view rfc3339, WallTime now);
 void with_moments(boost::json::value& list, std::initializer_list<std::string_view> members,
                   WallTime now);
 
+// Bits a second as people say them: "64 kbit/s", "1.34 Mbit/s"; null: "none".
+std::string rate(const boost::json::value& bits);
+// Does so with these members of the object.
+void with_rates(boost::json::value& object, std::initializer_list<std::string_view> members);
+
 // A list of objects as columns under their names, in the order in which they first appear; members
 // that are objects are left to --json. `empty` is printed when there are none.
 std::string table(const boost::json::value& list, std::string_view empty);

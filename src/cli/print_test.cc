@@ -30,6 +30,19 @@ TEST(Print, ListsBecomeTables) {
             "A  B  C  D\n1  -  -  4\n5  6  7  8\n");
 }
 
+TEST(Print, NumbersHaveNoMoreDigitsThanTellSomething) {
+  EXPECT_EQ(cell(0.0), "0");
+  EXPECT_EQ(cell(0.12345), "0.12");
+  EXPECT_EQ(cell(12.3456), "12.3");
+  EXPECT_EQ(cell(20.0), "20");
+  EXPECT_EQ(cell(1234.5678), "1235");
+  EXPECT_EQ(rate(0), "0 kbit/s");
+  EXPECT_EQ(rate(87'200), "87.2 kbit/s");
+  EXPECT_EQ(rate(1'744'000U), "1.74 Mbit/s");
+  EXPECT_EQ(rate(2'000'000'000), "2 Gbit/s");
+  EXPECT_EQ(rate(nullptr), "none");
+}
+
 TEST(Print, TimesAreOfThisHostsZoneAndSayHowFarAwayTheyAre) {
   ::setenv("TZ", "CET-1", 1);
   ::tzset();

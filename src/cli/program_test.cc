@@ -88,8 +88,8 @@ TEST_F(Program, EveryCommandHasHelpWithAnExample) {
   EXPECT_THAT(run("--version").out, HasSubstr("sallyport " SALLYPORT_VERSION));
   for (const char* command :
        {"server", "agent", "invite", "join", "revoke", "agents", "registrations", "user add",
-        "user list", "user remove", "status", "calls", "carriage", "audit verify", "firewall",
-        "config check", "config default", "demo"}) {
+        "user list", "user remove", "user unblock", "status", "calls", "carriage", "audit verify",
+        "firewall", "config check", "config default", "demo"}) {
     const Outcome help = run(std::string{command} + " --help");
     EXPECT_EQ(help.exit, kOk) << command;
     EXPECT_THAT(help.out, HasSubstr("Example")) << command;
@@ -98,9 +98,10 @@ TEST_F(Program, EveryCommandHasHelpWithAnExample) {
 }
 
 TEST_F(Program, WrongUsageIsTwo) {
-  for (const char* arguments : {"", "nonsense", "invite", "invite a b", "user", "carriage a",
-                                "carriage a pigeon", "firewall --x 0", "firewall --format ascii",
-                                "config default --server --agent", "invite a --life soon"})
+  for (const char* arguments :
+       {"", "nonsense", "invite", "invite a b", "user", "carriage a", "carriage a pigeon",
+        "firewall --x 0", "firewall --format ascii", "config default --server --agent",
+        "invite a --life soon", "invite a --list", "invite --list --withdraw a"})
     EXPECT_EQ(run(arguments).exit, kUsage) << arguments;
 }
 
@@ -195,6 +196,45 @@ TEST_F(Program, AnInviteIsALineToBeRun) {
   EXPECT_EQ(json::parse(run_beside({{"invite", answer}}, "invite branch --life 1h --json").out)
                 .at("token"),
             "sallyport1.abc");
+}
+
+TEST_F(Program, OpenInvitesAreListedAndWithdrawn) {
+  const auto invites = [](const json::object&, const admin::Reply& reply) {
+    reply.ok(json::array{{{"name", "branch"}, {"expires", "2000-01-31T12:00:00Z"}}});
+  };
+  const auto withdraw = [](const json::object& asked, const admin::Reply& reply) {
+    reply.ok(json::object{{"name", admin::text_argument(asked, "name")}});
+  };
+  EXPECT_THAT(run_beside({{"invites", invites}}, "invite --list").out,
+              HasSubstr("branch  2000-01"));
+  EXPECT_THAT(run_beside({{"withdraw", withdraw}}, "invite --withdraw branch").out,
+              HasSubstr("The invitation of branch is withdrawn"));
+}
+
+TEST_F(Program, AgentsFitALineAndSayWhatIsWrong) {
+  const auto agents = [](const json::object&, const admin::Reply& reply) {
+    reply.ok(json::array{{{"id", 1},
+                          {"name", "branch"},
+                          {"connected", true},
+                          {"software", "0.1.0"},
+                          {"media_tls_connections", 1},
+                          {"carriage", "tagged"},
+                          {"media_encrypted", true},
+                          {"round_trip_ms", 12.3456},
+                          {"remote", "192.0.2.1:40000"},
+                          {"way", "direct"},
+                          {"media", "not confirmed"},
+                          {"media_problem", "no answer from X"},
+                          {"bandwidth", 174'400},
+                          {"bandwidth_limit", 2'000'000},
+                          {"revoked", nullptr}},
+                         {{"id", 2}, {"name", "office"}, {"connected", false}}});
+  };
+  const std::string out = run_beside({{"agents", agents}}, "agents").out;
+  EXPECT_THAT(out, HasSubstr("branch  yes        192.0.2.1:40000  direct  12.3 ms     "
+                             "not confirmed, encrypted, by TLS  174 kbit/s of 2 Mbit/s\n"));
+  EXPECT_THAT(out, HasSubstr("office  no         -"));
+  EXPECT_THAT(out, HasSubstr("\n\nbranch: media: no answer from X\n"));
 }
 
 TEST_F(Program, PasswordsComeFromStandardInputOnly) {

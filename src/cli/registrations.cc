@@ -33,8 +33,8 @@ void add_registrations(CLI::App& app, Action& action) {
   sallyport registrations
   sallyport registrations --json | jq -r '.registrations[].identity'
 
-Who is blocked may register again when the time has come; other phones, and the same name from
-elsewhere, are not touched.)");
+Who is blocked may register again when the time has come, or at once after sallyport user unblock;
+other phones, and the same name from elsewhere, are not touched.)");
   add_client_options(*command, *common);
   command->callback([common, &action] {
     action = [common] {

@@ -46,9 +46,11 @@ void add_status(CLI::App& app, Action& action) {
       if (!options->agent && !options->server && options->common.socket.empty())
         side = find_side(options->common);
       if (!side) return static_cast<int>(kUsage);
-      return ask_and_print(
-          options->common, *side, "status", {},
-          [](const boost::json::value& result) { fmt::print("{}", fields(result)); });
+      return ask_and_print(options->common, *side, "status", {}, [](boost::json::value result) {
+        if (boost::json::value* bandwidth = result.as_object().if_contains("bandwidth"))
+          with_rates(*bandwidth, {"used", "limit", "limit_per_agent", "limit_per_call"});
+        fmt::print("{}", fields(result));
+      });
     };
   });
 }

@@ -1,4 +1,4 @@
-// sallyport user add|list|remove: who may register. The password is asked for, or read from
+// sallyport user add|list|remove|unblock: who may register. The password is asked for, or read from
 // standard input; never from the command line, where every process of the host can read it.
 #include <fmt/format.h>
 #include <termios.h>
@@ -115,7 +115,9 @@ void add_user(CLI::App& app, Action& action) {
 
 The server keeps digest hashes, never the password. A domain that it does not serve is refused,
 unless a relayed one is configured, whose registrar may have a realm of any name. For a domain whose registrations are relayed,
-the user's credentials are those with which the server answers the upstream registrar.)");
+the user's credentials are those with which the server answers the upstream registrar.
+
+Phones of the user that are refused for a while after wrong passwords may try again at once.)");
   command->add_option("USER", options->user, "NAME or NAME@DOMAIN")->required();
   command->add_option("--login", options->login, "Name in the digest, if it is another one")
       ->type_name("NAME");
@@ -145,6 +147,23 @@ the user's credentials are those with which the server answers the upstream regi
                            [](const boost::json::value& result) {
                              fmt::print("{}@{} is removed.\n", cell(result.at("name")),
                                         cell(result.at("domain")));
+                           });
+    };
+  });
+
+  command = user->add_subcommand("unblock", "Let phones try again at once after wrong passwords");
+  command->footer("Example:\n  sallyport user unblock alice@example.org");
+  command->add_option("USER", options->user, "NAME or NAME@DOMAIN")->required();
+  add_client_options(*command, options->common);
+  command->callback([options, &action] {
+    action = [options] {
+      return ask_and_print(options->common, Side::Server, "user.unblock", who(*options),
+                           [](const boost::json::value& result) {
+                             fmt::print("{}@{} {}.\n", cell(result.at("name")),
+                                        cell(result.at("domain")),
+                                        result.at("was_blocked").as_bool()
+                                            ? "may register again"
+                                            : "was not refused after wrong passwords");
                            });
     };
   });

@@ -50,6 +50,14 @@ void list_invites(const EnrolmentCommands& commands, const Reply& reply) {
   reply.ok(out);
 }
 
+void withdraw(const EnrolmentCommands& commands, const json::object& arguments,
+              const Reply& reply) {
+  const std::string name = text_argument(arguments, "name");
+  if (const auto done = commands.enrolment.withdraw(name, commands.network.wall_now()); !done)
+    return refuse(reply, done.error());
+  reply.ok(json::object{{"name", name}});
+}
+
 void revoke(const EnrolmentCommands& commands, const json::object& arguments, const Reply& reply) {
   const auto agent =
       commands.enrolment.revoke(text_argument(arguments, "name"), commands.network.wall_now());
@@ -136,6 +144,7 @@ void add_user(const UserCommands& commands, const json::object& arguments, const
   if (commands.keep_passwords) made.password = password;
   const auto added = commands.users.add(made);
   if (!added) return refuse(reply, added.error());
+  (void)commands.unblock(user->first, user->second);
   json::object out{{"name", user->first}, {"domain", user->second}};
   if (!problem.empty())
     out["warning"] = problem + ". Kept as credentials for an upstream's realm of that name";
@@ -158,6 +167,14 @@ void remove_user(const UserCommands& commands, const json::object& arguments, co
   reply.ok(json::object{{"name", user->first}, {"domain", user->second}});
 }
 
+void unblock_user(const UserCommands& commands, const json::object& arguments, const Reply& reply) {
+  const auto user = user_of(arguments, commands, reply);
+  if (!user) return;
+  reply.ok(json::object{{"name", user->first},
+                        {"domain", user->second},
+                        {"was_blocked", commands.unblock(user->first, user->second)}});
+}
+
 }  // namespace
 
 void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands given) {
@@ -167,6 +184,9 @@ void add_enrolment_commands(admin::AdminServer& admin, EnrolmentCommands given) 
   });
   admin.add("invites", [commands](const json::object&, const Reply& reply) {
     list_invites(*commands, reply);
+  });
+  admin.add("withdraw", [commands](const json::object& arguments, const Reply& reply) {
+    withdraw(*commands, arguments, reply);
   });
   admin.add("revoke", [commands](const json::object& arguments, const Reply& reply) {
     revoke(*commands, arguments, reply);
@@ -185,6 +205,9 @@ void add_user_commands(admin::AdminServer& admin, UserCommands given) {
             [commands](const json::object&, const Reply& reply) { list_users(*commands, reply); });
   admin.add("user.remove", [commands](const json::object& arguments, const Reply& reply) {
     remove_user(*commands, arguments, reply);
+  });
+  admin.add("user.unblock", [commands](const json::object& arguments, const Reply& reply) {
+    unblock_user(*commands, arguments, reply);
   });
 }
 

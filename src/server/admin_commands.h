@@ -3,12 +3,14 @@
 //
 //   invite       {name, life_seconds?}         -> {name, token, expires, servers}
 //   invites      {}                            -> [{name, expires}]
+//   withdraw     {name}                        -> {name}
 //   revoke       {name}                        -> {id, name}
 //   agents       {all?}                        -> [{id, name, connected, ..., enrolled,
 //                                                   certificate_ends, revoked}]
 //   user.add     {name, domain?, login?, password} -> {name, domain, warning?}
 //   user.list    {}                            -> [{name, domain, login}]
 //   user.remove  {name, domain?}               -> {name, domain}
+//   user.unblock {name, domain?}               -> {name, domain, was_blocked}
 //
 // Times are texts of RFC 3339 in UTC.
 #pragma once
@@ -43,6 +45,9 @@ struct UserCommands {
   bool keep_passwords = false;       // as they are: what H.323 is allowed cannot do without
   // Whoever is removed is no longer registered anywhere either: that is the hearer's part.
   std::function<void(const std::string& name, const std::string& domain)> on_removed;
+  // Forgets the wrong passwords of this user's phones; whether one was refused for them. Also asked
+  // when the password is changed.
+  std::function<bool(const std::string& name, const std::string& domain)> unblock;
 };
 void add_user_commands(admin::AdminServer& admin, UserCommands commands);
 

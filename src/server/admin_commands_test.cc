@@ -62,6 +62,10 @@ class Commands : public testing::Test {
                                 false,
                                 [this](const std::string& name, const std::string& domain) {
                                   removed_.push_back(name + "@" + domain);
+                                },
+                                [this](const std::string& name, const std::string& domain) {
+                                  unblocked_.push_back(name + "@" + domain);
+                                  return name == "blocked";
                                 }});
     EXPECT_TRUE(admin_->listen(network_, folder_ + "/sock"));
   }
@@ -86,7 +90,7 @@ class Commands : public testing::Test {
   std::unique_ptr<Authority> authority_;
   std::unique_ptr<Enrolment> enrolment_;
   std::unique_ptr<brain::SqliteUsers> users_;
-  std::vector<std::string> removed_;
+  std::vector<std::string> removed_, unblocked_;
   std::unique_ptr<admin::AdminServer> admin_;
 };
 
@@ -114,6 +118,21 @@ TEST_F(Commands, AnInviteIsATokenThatCanBeUsed) {
   EXPECT_EQ(ask("revoke", {{"name", "branch"}}).code, "not_found");
   EXPECT_EQ(ask("agents", {}).result.get_array().size(), 0U);
   EXPECT_TRUE(ask("agents", {{"all", true}}).result.at(0).at("revoked").is_string());
+}
+
+TEST_F(Commands, AnOpenInviteIsListedAndCanBeWithdrawn) {
+  ask("invite", {{"name", "branch"}});
+  EXPECT_EQ(ask("invites", {}).result.get_array().size(), 1U);
+  EXPECT_EQ(ask("withdraw", {{"name", "other"}}).code, "not_found");
+  EXPECT_EQ(ask("withdraw", {{"name", "branch"}}).outcome, Outcome::Done);
+  EXPECT_EQ(ask("invites", {}).result.get_array().size(), 0U);
+}
+
+TEST_F(Commands, WhoHasANewPasswordMayTryAgainAtOnce) {
+  ask("user.add", {{"name", "alice"}, {"password", "s3cret"}});
+  EXPECT_EQ(unblocked_, std::vector<std::string>{"alice@example.org"});
+  EXPECT_TRUE(ask("user.unblock", {{"name", "blocked"}}).result.at("was_blocked").get_bool());
+  EXPECT_FALSE(ask("user.unblock", {{"name", "alice"}}).result.at("was_blocked").get_bool());
 }
 
 TEST_F(Commands, AnInvitesLifeIsBounded) {

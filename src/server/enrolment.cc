@@ -112,6 +112,15 @@ std::vector<Invite> Enrolment::invites(WallTime now) const {
   return out;
 }
 
+Result<void> Enrolment::withdraw(const std::string& name, WallTime now) {
+  const auto gone =
+      store_.write({"DELETE FROM invites WHERE name=? AND agent IS NULL AND expires>=?",
+                    {name, to_seconds(now)}});
+  if (!gone) return tl::make_unexpected(gone.error());
+  if (*gone == 0) return fail(Errc::NotFound, "there is no open invitation of this name");
+  return {};
+}
+
 // ---- Joining ----
 
 Result<net::Certificate> Enrolment::sign(Bytes public_key, const std::string& name, WallTime now) {

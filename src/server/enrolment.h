@@ -58,6 +58,8 @@ class Enrolment {
   Result<enrolment::Token> invite(const std::string& name, const std::vector<HostPort>& servers,
                                   Duration life, WallTime now);
   std::vector<Invite> invites(WallTime now) const;  // open ones
+  // NotFound when there is no open one of that name.
+  Result<void> withdraw(const std::string& name, WallTime now);
 
   // Uses the invite up and signs a certificate for the key of the request. The same key may ask
   // again with the same secret while the invite lives: its reply may have been lost.

@@ -207,6 +207,19 @@ TEST_F(EnrolmentTest, ARevokedAgentIsToldSoAndItsIdIsNeverUsedAgain) {
   EXPECT_EQ(enrolment_->agents(true).size(), 2U);
 }
 
+TEST_F(EnrolmentTest, AnInviteCanBeWithdrawnUntilItIsUsed) {
+  const auto token = invite("branch");
+  EXPECT_EQ(enrolment_->withdraw("office", now_).error().code, Errc::NotFound);
+  ASSERT_TRUE(enrolment_->withdraw("branch", now_));
+  EXPECT_TRUE(enrolment_->invites(now_).empty());
+  EXPECT_EQ(refusal(join(token, Terminal{})), JoinRefusal::BadToken);
+  EXPECT_EQ(enrolment_->withdraw("branch", now_).error().code, Errc::NotFound);
+
+  const auto used = invite("branch");
+  ASSERT_TRUE(std::holds_alternative<Joined>(join(used, Terminal{})));
+  EXPECT_EQ(enrolment_->withdraw("branch", now_).error().code, Errc::NotFound);
+}
+
 TEST_F(EnrolmentTest, RevokingANameThatIsOnlyInvitedWithdrawsTheInvite) {
   const auto token = invite("branch");
   EXPECT_FALSE(enrolment_->revoke("branch", now_));

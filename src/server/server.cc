@@ -339,7 +339,7 @@ void Server::describe_session(AgentId agent, boost::json::object& out) const {
   if (it == sessions_.end()) return;
   const AgentSession& session = *it->second;
   out["software"] = session.software();
-  out["media_streams"] = media_streams_->of(agent);
+  out["media_tls_connections"] = media_streams_->of(agent);
   if (session.ready()) {
     out["carriage"] = media::name(session.carriage());
     out["media_encrypted"] = encrypts(session.carriage());
@@ -357,6 +357,7 @@ void Server::describe_session(AgentId agent, boost::json::object& out) const {
                  : health.confirmed != 0 ? "confirmed"
                                          : "not tried";
   if (!health.problem.empty()) out["media_problem"] = health.problem;
+  if (sip_) sip_->describe_bandwidth(agent, out);
 }
 
 // How many agents' media comes about, and whose does not, as far as it was tried; so many of them.
@@ -475,11 +476,19 @@ std::string Server::start_admin() {
                      .domains = sip_ ? sip_->domains() : std::vector<std::string>{domain()},
                      .relayed = sip_ ? sip_->relayed_domains() : std::vector<std::string>{},
                      .keep_passwords = config_.h323.keeps_passwords(),
-                     .on_removed = [this](const std::string& name, const std::string& of_domain) {
-                       if (sip_) sip_->forget(name, of_domain, network_.wall_now());
-                       if (h323_ && of_domain == domain())
-                         h323_->adapter().forget_user(name, network_.wall_now());
-                     }});
+                     .on_removed =
+                         [this](const std::string& name, const std::string& of_domain) {
+                           if (sip_) sip_->forget(name, of_domain, network_.wall_now());
+                           if (h323_ && of_domain == domain())
+                             h323_->adapter().forget_user(name, network_.wall_now());
+                         },
+                     .unblock =
+                         [this](const std::string& name, const std::string& of_domain) {
+                           const bool sip = sip_ && sip_->unblock(name, of_domain, network_.now());
+                           const bool h323 = h323_ && of_domain == domain() &&
+                                             h323_->adapter().unblock(name, network_.now());
+                           return sip || h323;
+                         }});
   if (const auto listening = admin_->listen(network_, config_.admin_socket); !listening)
     return config_.admin_socket + ": " + std::string{listening.error().what};
   return {};
@@ -511,6 +520,7 @@ boost::json::object Server::status() const {
       {"database_restored", store_->times_restored()},
       {"audit_hash", audit_->last_hash()},
       {"audit_lost", audit_->lost()}};
+  if (sip_) out["bandwidth"] = sip_->bandwidth();
   if (sip_) out["calls_refused"] = sip_->refused_calls();
   if (sip_) out["sip"] = sip_->counters();
   if (h323_) out["h323"] = h323_->counters();

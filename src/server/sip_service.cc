@@ -11,6 +11,19 @@ namespace {
 
 namespace sip = adapter::sip;
 
+// Nothing: a realm of an upstream, which is no domain.
+std::optional<std::string> identity_of(const std::string& name, const std::string& domain) {
+  const std::string text = "sip:" + name + "@" + domain;
+  const auto uri = codec::sip::Uri::parse(text);
+  if (!uri) return std::nullopt;
+  return codec::sip::address_of_record(*uri);
+}
+
+boost::json::value limit(config::BitRate rate) {
+  if (rate.bits == config::BitRate::kNone) return nullptr;
+  return rate.bits;
+}
+
 void add_unique(std::vector<IpAddress>& to, const IpAddress& ip) {
   if (std::find(to.begin(), to.end(), ip) == to.end()) to.push_back(ip);
 }
@@ -104,6 +117,7 @@ Result<std::unique_ptr<SipService>> SipService::make(const config::ServerConfig&
                                                      Directory& directory, Random& random, Log& log,
                                                      WallTime now) {
   std::unique_ptr<SipService> service{new SipService};
+  service->limits_ = config.limits;
   service->default_domain_ = config.default_domain();
   if (service->default_domain_.empty() && !advertised.empty())
     service->default_domain_ = advertised.front().to_string();
@@ -141,12 +155,15 @@ std::vector<std::string> SipService::relayed_domains() const {
   return out;
 }
 
+bool SipService::unblock(const std::string& name, const std::string& domain, TimePoint now) {
+  const auto identity = identity_of(name, domain);
+  return identity && registrar_->unblock(*identity, now);
+}
+
 void SipService::forget(const std::string& name, const std::string& domain, WallTime now) {
-  const std::string text = "sip:" + name + "@" + domain;
-  const auto uri = codec::sip::Uri::parse(text);
-  if (!uri) return;  // a realm of an upstream, which is no domain
-  brain::RegistrationUpdate update{
-      .identity = codec::sip::address_of_record(*uri), .remove = {}, .put = {}};
+  const auto identity = identity_of(name, domain);
+  if (!identity) return;
+  brain::RegistrationUpdate update{.identity = *identity, .remove = {}, .put = {}};
   registrations_->find(update.identity, now, [&](const std::vector<brain::Binding>& found) {
     for (const brain::Binding& binding : found) update.remove.push_back(binding.key);
   });
@@ -163,6 +180,18 @@ boost::json::object SipService::counters() const {
   boost::json::object out;
   for (const auto& [name, count] : adapter_->counters().all()) out[name] = count;
   return out;
+}
+
+boost::json::object SipService::bandwidth() const {
+  return {{"used", adapter_->bandwidth().in_all()},
+          {"limit", limit(limits_.bandwidth)},
+          {"limit_per_agent", limit(limits_.bandwidth_per_agent)},
+          {"limit_per_call", limit(limits_.bandwidth_per_call)}};
+}
+
+void SipService::describe_bandwidth(AgentId agent, boost::json::object& out) const {
+  out["bandwidth"] = adapter_->bandwidth().through(adapter::Place::inside(agent));
+  out["bandwidth_limit"] = limit(limits_.bandwidth_per_agent);
 }
 
 boost::json::object SipService::refused_calls() const {

@@ -42,7 +42,13 @@ class SipService {
   }
   boost::json::object counters() const;
   boost::json::object refused_calls() const;  // by reason
+  // What the media of all calls takes, of which limits; and of those through one agent. Bits a
+  // second; a limit that is none is null.
+  boost::json::object bandwidth() const;
+  void describe_bandwidth(AgentId agent, boost::json::object& out) const;
 
+  // Wrong passwords of this user's phones are forgotten. Whether one was refused for them.
+  bool unblock(const std::string& name, const std::string& domain, TimePoint now);
   // Ends this user's registrations: calls to the address find nobody from now on.
   void forget(const std::string& name, const std::string& domain, WallTime now);
   const std::string& default_domain() const { return default_domain_; }
@@ -53,6 +59,7 @@ class SipService {
   SipService() = default;
 
   std::string default_domain_;
+  config::ServerConfig::Limits limits_;
   brain::Registrations* registrations_ = nullptr;
   std::unique_ptr<brain::SqliteJournal> journal_;
   std::unique_ptr<brain::Routing> routes_;

@@ -50,7 +50,7 @@ def test_calls_are_heard_where_udp_is_blocked(scene: Scene, far: str):
     assert udp_crossed(world) == set()
     if far == "udp":
         assert way_of(world, "b") == "udp"
-    at_server = {agent["name"]: agent["media_streams"] for agent in world.server.json("agents")}
+    at_server = {agent["name"]: agent["media_tls_connections"] for agent in world.server.json("agents")}
     assert at_server["agent-a"] == 1
     # The second call did not wait to find out.
     first = world.agents["a"].events("UDP does not get through: media goes over a stream")
@@ -82,7 +82,7 @@ def test_a_call_goes_over_to_a_stream_and_back(scene: Scene):
         gap = world.heard(listener, speaker, opened).longest_gap(begin=opened)
         assert gap < 0.3, f"{listener} did not hear {speaker} for {gap:.2f} s"
     assert udp_crossed(world, opened) == {2776}
-    until(lambda: world.server.json("agents")[0]["media_streams"] == 0, "the stream closed")
+    until(lambda: world.server.json("agents")[0]["media_tls_connections"] == 0, "the stream closed")
     world.hang_up(bob, alice)
 
 

@@ -271,7 +271,7 @@ Proof Gatekeeper::prove(const Request& request, const std::vector<std::string>& 
       h235_.check(request.message, request.body, request.octets, known_as, out.wall_now());
   if (proof.state != Proof::State::Good && proof.state != Proof::State::Wrong) return proof;
   const Hop& from = request.asked.from;
-  const Suspect suspect = suspect_of("h323:" + proof.user, from);
+  const Suspect suspect = suspect_of(throttled_as(proof.user), from);
   if (throttle_.blocked(suspect, out.now())) {
     proof.state = Proof::State::Wrong;
   } else if (proof.state == Proof::State::Good) {

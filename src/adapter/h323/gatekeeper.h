@@ -44,6 +44,9 @@ class Gatekeeper final : public Admissions {
   void forget_user(const std::string& user, WallTime now);
 
   std::vector<Throttle::Blocked> blocked(TimePoint now) const { return throttle_.all_blocked(now); }
+  bool unblock(const std::string& user, TimePoint now) {
+    return throttle_.forget(throttled_as(user), now);
+  }
   std::size_t size() const { return endpoints_.size() + requests_.size() + answers_.size(); }
 
   // ---- Admissions ----
@@ -151,6 +154,7 @@ class Gatekeeper final : public Admissions {
   H235& h235_;
   RasRequests& requests_;
   RasAnswers answers_;
+  static std::string throttled_as(const std::string& user) { return "h323:" + user; }
   Throttle throttle_;
   LogLimiter refusals_;
   Calls* calls_ = nullptr;

@@ -46,6 +46,8 @@ class H323Adapter final : public Adapter {
   std::vector<Throttle::Blocked> blocked(TimePoint now) const { return gatekeeper_.blocked(now); }
   // Ends the registrations that were made with this user's password: it cannot be called from now
   // on.
+  // Wrong passwords of this user are forgotten. Whether one was refused for them.
+  bool unblock(const std::string& user, TimePoint now) { return gatekeeper_.unblock(user, now); }
   void forget_user(const std::string& user, WallTime now) { gatekeeper_.forget_user(user, now); }
   // Everything that is remembered of requests, registrations and calls, and timers that run. For
   // tests and status.

@@ -68,6 +68,7 @@ class Authenticator {
 
   std::size_t nonces() const { return used_.size(); }
   const Throttle& throttle() const { return throttle_; }
+  Throttle& throttle() { return throttle_; }
 
  private:
   // Which counts of a nonce have been seen: the highest, and the 64 below it.

@@ -42,6 +42,10 @@ class RegistrationService final : public RegisterHandler {
 
   // Who is refused for a while because of wrong passwords.
   std::vector<Throttle::Blocked> blocked(TimePoint now) const;
+  // This address of record may be tried again at once. Whether it was refused.
+  bool unblock(const std::string& identity, TimePoint now) {
+    return authenticator_ && authenticator_->throttle().forget(identity, now);
+  }
 
   void on_start(Stack& stack) override;
   void on_register(ServerId id, const wire::Message& request, const Hop& from,

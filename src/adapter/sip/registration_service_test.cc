@@ -47,10 +47,10 @@ class RegistrationServiceTest : public ::testing::Test {
                             "reg@" + phone.host(), cseq, lines));
   }
   static std::string proof(const wire::Message& challenge, const std::string& user,
-                           const std::string& domain) {
+                           const std::string& domain, const std::string& password = "secret") {
     const auto value =
         answer_challenge(challenge, "REGISTER", "sip:" + domain, "cn", 1,
-                         [&](std::string_view realm) { return make_user(user, realm, "secret"); });
+                         [&](std::string_view realm) { return make_user(user, realm, password); });
     EXPECT_TRUE(value);
     return "Authorization: " + value.value_or("") + "\r\n";
   }
@@ -99,6 +99,24 @@ TEST_F(RegistrationServiceTest, APhoneThatCanOnlyBeReachedOverItsConnectionIsRea
   enrol(bob);
   alice.invite("sip:bob@example.com", alice.sdp(4000));
   EXPECT_EQ(bob.hear_request("INVITE").request_uri(), "sip:bob@192.168.7.7;transport=tcp");
+}
+
+TEST_F(RegistrationServiceTest, APhoneBlockedAfterWrongPasswordsMayTryAgainOnceItIsUnblocked) {
+  Phone& alice = world_.phone(kSiteA, "alice", "10.1.1.5:5060");
+  int cseq = 1;
+  const auto try_with = [&](const std::string& password, int status) {
+    const auto asked = challenge(alice, ++cseq);
+    ask(alice, "example.com", ++cseq, proof(asked, "alice", "example.com", password));
+    alice.hear_response(status);
+  };
+  for (const int status : {401, 401, 403}) try_with("guess", status);
+  ask(alice, "example.com", ++cseq);
+  alice.hear_response(403);
+  ASSERT_EQ(service_.blocked(world_.now()).size(), 1U);
+  EXPECT_FALSE(service_.unblock("sip:bob@example.com", world_.now()));
+  EXPECT_TRUE(service_.unblock("sip:alice@example.com", world_.now()));
+  EXPECT_TRUE(service_.blocked(world_.now()).empty());
+  try_with("secret", 200);
 }
 
 TEST_F(RegistrationServiceTest, TheAgentsAddressIsANameOfTheDefaultDomain) {

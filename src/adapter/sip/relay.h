@@ -52,6 +52,7 @@ class Relay {
   void end_all(Commands& out);
 
   std::vector<CallInfo> calls() const;
+  const BandwidthLimits& bandwidth() const { return bandwidth_limits_; }
   bool end_call(CallId id, Commands& out);
 
   // For tests: nothing is left.

@@ -43,6 +43,7 @@ class SipAdapter final : public Adapter, private TransportUser, private Transact
   }
 
   std::vector<CallInfo> calls() const { return relay_.calls(); }
+  const BandwidthLimits& bandwidth() const { return relay_.bandwidth(); }  // in use
   bool end_call(CallId id, Commands& out) { return relay_.end_call(id, out); }
   const Counters& counters() const { return counters_; }
   const Refusals& refusals() const { return refusals_; }
