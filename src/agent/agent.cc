@@ -148,6 +148,7 @@ std::string Agent::start() {
   auto media = edge::MediaThread::start(
       {.server_sockets = {},
        .threads = config_.relay.thread_count(),
+       .nap = config_.relay.nap,
        .trunk_port = config_.media.trunk_port,
        .ports = config_.media.range,
        .quarantine = config_.media.quarantine},

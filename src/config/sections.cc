@@ -50,6 +50,10 @@ void describe(Schema& schema, MediaRelaySection& relay) {
   schema.add("media.threads", relay.threads, 0, media::kMaxCores,
              "Threads that relay media, each with the media of some flows. 0: one for each of the "
              "host's cores, 8 at most.");
+  schema.add("media.nap", relay.nap, Duration{}, milliseconds{5},
+             "Under load a thread that relays media sleeps up to so long before it looks for more "
+             "packets, which then come many at a time: less work for each, and so much delay at "
+             "most. It does not while there is little to do. 0: never.");
   schema.add(
       "media.fast_path", relay.fast_path,
       "Whether the kernel relays established bound media by itself (eBPF), past sockets and the "

@@ -87,6 +87,7 @@ struct AuditSection {
 // How media is relayed.
 struct MediaRelaySection {
   unsigned threads = 1;
+  Duration nap{};
   fastpath::Mode fast_path = fastpath::Mode::Off;
 
   unsigned thread_count() const {

@@ -71,6 +71,12 @@ struct Home {
   media::MediaId id;
   media::Core core = 0;
 };
+// To another core, with their sockets: one end, or two that are joined.
+struct HandOver {
+  std::vector<media::MediaId> ids;
+  std::vector<media::SocketId> sockets;
+  media::Core to = 0;
+};
 struct Join {
   Home a;
   Home b;
@@ -102,8 +108,8 @@ struct CountTotals {
 struct PathChanged {};
 struct Stop {};
 using MediaCommand =
-    std::variant<Stop, AddPort, AddFlow, AddTrunk, InstallKeys, ForgetKeys, Redirect, SetRemote,
-                 Join, Leave, Replace, Probe, Close, Count, CountTotals, PathChanged>;
+    std::variant<Stop, AddPort, AddFlow, AddTrunk, InstallKeys, ForgetKeys, Redirect, HandOver,
+                 SetRemote, Join, Leave, Replace, Probe, Close, Count, CountTotals, PathChanged>;
 
 // ---- What the media thread tells ----
 struct Happened {
@@ -118,6 +124,9 @@ struct CountedTotals {
   std::uint64_t request = 0;
   MediaTotals totals;
 };
-using MediaMessage = std::variant<Happened, Counted, CountedTotals>;
+struct HandedOver {  // they are here now
+  std::vector<media::MediaId> ids;
+};
+using MediaMessage = std::variant<Happened, Counted, CountedTotals, HandedOver>;
 
 }  // namespace sallyport::edge

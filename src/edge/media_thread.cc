@@ -53,6 +53,7 @@ MediaThread::MediaThread(const MediaThreadOptions& options, const Post& post,
     : options_(options),
       ports_(options.ports, random_, options.quarantine),
       kernel_(std::make_unique<Kernel>()) {
+  options_.relay.challenge_key = random_.array<sizeof(media::FlowKey)>();
   kernel_->relay = std::move(kernel);
   const unsigned count = std::clamp(options.threads, 1U, media::kMaxCores);
   for (unsigned i = 0; i < count; ++i) {
@@ -68,9 +69,10 @@ MediaThread::MediaThread(const MediaThreadOptions& options, const Post& post,
       links.push_back({.out = ways_[core * count + other].get(),
                        .in = ways_[other * count + core].get(),
                        .bell = &shared_[other]->bell});
-    media::RelayOptions relay = options.relay;
+    media::RelayOptions relay = options_.relay;
     relay.core = static_cast<media::Core>(core);
-    workers_.push_back(std::make_unique<Worker>(shared_[core], relay, *kernel_, std::move(links)));
+    workers_.push_back(
+        std::make_unique<Worker>(shared_[core], relay, options.nap, *kernel_, std::move(links)));
   }
 }
 
@@ -209,6 +211,7 @@ Result<media::MediaId> MediaThread::open_flow(const media::FlowSpec& spec, OnEve
     if (const auto taken = take_channels(spec, end); !taken)
       return tl::make_unexpected(taken.error());
     end.home = home_of(spec.trunk).core;
+    end.rides = true;
   } else if (spec.end == media::FlowEnd::Probing) {
     if (const auto opened = open_flow_sockets(spec, sockets); !opened)
       return tl::make_unexpected(opened.error());
@@ -235,6 +238,7 @@ Result<media::MediaId> MediaThread::open_trunk(const media::TrunkSpec& spec, OnE
   End end;
   end.trunk = true;
   end.owner = spec.owner;
+  end.rides = true;
   end.home = static_cast<media::Core>(spec.owner % threads());
   Sockets sockets;
   if (spec.end == media::FlowEnd::Probing) {
@@ -332,16 +336,37 @@ std::vector<media::SocketId> MediaThread::take_socket_ids(std::size_t many) {
 }
 
 void MediaThread::set_remote(media::MediaId id, const media::RemoteSpec& remote) {
-  tell_home(id, SetRemote{.id = id, .remote = remote});
+  orders_.give({id}, [this, id, remote] { tell_home(id, SetRemote{.id = id, .remote = remote}); });
 }
 
-// As the relays do it; an end that is replaced still leads to its partner, but not the other way.
+// As the relays do it (Relay::detach).
 void MediaThread::unjoin(Ends::iterator end) {
-  const auto partner = ends_.find(std::exchange(end->second.joined, {}));
-  if (partner != ends_.end() && partner->second.joined == end->first) partner->second.joined = {};
+  const auto forget_other = [this](End& of) {
+    const auto other = ends_.find(std::exchange(of.also_from, {}));
+    if (other != ends_.end()) other->second.joined = {};
+  };
+  forget_other(end->second);
+  const auto joined = ends_.find(std::exchange(end->second.joined, {}));
+  if (joined == ends_.end()) return;
+  if (joined->second.also_from == end->first) {
+    joined->second.also_from = {};
+    return;
+  }
+  joined->second.joined = {};
+  forget_other(joined->second);
 }
 
 void MediaThread::join(media::MediaId a, media::MediaId b) {
+  orders_.give({a, b}, [this, a, b] {
+    // Whatever they were joined to before, they are not any more.
+    if (const auto it = ends_.find(a); it != ends_.end() && it->second.joined != b)
+      for (const media::MediaId id : {a, b}) do_leave(id);
+    bring_together(a, b);
+    orders_.give({a, b}, [this, a, b] { do_join(a, b); });
+  });
+}
+
+void MediaThread::do_join(media::MediaId a, media::MediaId b) {
   const auto at = ends_.find(a);
   const auto bt = ends_.find(b);
   if (at == ends_.end() || bt == ends_.end() || a == b) return;
@@ -350,16 +375,30 @@ void MediaThread::join(media::MediaId a, media::MediaId b) {
   at->second.joined = b;
   bt->second.joined = a;
   tell_all(Join{.a = home_of(a), .b = home_of(b)});
+  settle(a);
 }
 
 void MediaThread::leave(media::MediaId id) {
+  orders_.give({id}, [this, id] { do_leave(id); });
+}
+
+void MediaThread::do_leave(media::MediaId id) {
   const auto it = ends_.find(id);
-  if (it == ends_.end()) return;
+  if (it == ends_.end() || (!it->second.joined && !it->second.also_from)) return;
   unjoin(it);
   tell_all(Leave{.id = id});
 }
 
 void MediaThread::replace(media::MediaId old, media::MediaId by, media::ReplaceStep step) {
+  orders_.give({old, by}, [this, old, by, step] {
+    const auto before = ends_.find(old);
+    if (before != ends_.end() && before->second.joined && step == media::ReplaceStep::Receive)
+      bring_together(before->second.joined, by);
+    orders_.give({old, by}, [this, old, by, step] { do_replace(old, by, step); });
+  });
+}
+
+void MediaThread::do_replace(media::MediaId old, media::MediaId by, media::ReplaceStep step) {
   const auto before = ends_.find(old);
   const auto after = ends_.find(by);
   if (before == ends_.end() || after == ends_.end() || old == by) return;
@@ -367,27 +406,43 @@ void MediaThread::replace(media::MediaId old, media::MediaId by, media::ReplaceS
   const auto other = ends_.find(partner);
   if (other == ends_.end() || partner == by || other->second.joined != old) return;
   unjoin(after);
+  if (const auto third = ends_.find(other->second.also_from); third != ends_.end()) unjoin(third);
   after->second.joined = partner;
-  if (step == media::ReplaceStep::Send) other->second.joined = by;
+  other->second.also_from = by;
+  if (step == media::ReplaceStep::Send) {
+    other->second.joined = by;
+    other->second.also_from = old;
+  }
   tell_all(
       Replace{.old = home_of(old), .by = home_of(by), .partner = home_of(partner), .step = step});
 }
 
-void MediaThread::probe(media::MediaId id) { tell_home(id, Probe{.id = id}); }
+void MediaThread::probe(media::MediaId id) {
+  orders_.give({id}, [this, id] { tell_home(id, Probe{.id = id}); });
+}
 void MediaThread::path_changed() { tell_all(PathChanged{}); }
 
+// No event of it comes any more, and its ports and channels are free; the rest in its turn.
 void MediaThread::close(media::MediaId id) {
   const auto it = ends_.find(id);
-  if (it == ends_.end()) return;
-  unjoin(it);
-  End end = std::move(it->second);
-  ends_.erase(it);
+  if (it == ends_.end() || it->second.closed) return;
+  End& end = it->second;
+  end.closed = true;
   for (const media::Token& token : end.tokens) tokens_.erase(token);
   for (const auto& channel : end.channels) channels_.erase(channel);
   if (end.trunk_port) trunk_ports_.at(*end.trunk_port) = false;
   if (end.port)
     ports_.give_back(end.port->ip, end.port->port, static_cast<unsigned>(end.sockets.size()),
                      Clock::now());
+  orders_.give({id}, [this, id] { do_close(id); });
+}
+
+void MediaThread::do_close(media::MediaId id) {
+  const auto it = ends_.find(id);
+  const media::MediaId joined = it->second.joined;
+  unjoin(it);
+  End end = std::move(it->second);
+  ends_.erase(it);
   // Commands keep their order: whoever is given these numbers next comes after this close.
   free_sockets_.insert(free_sockets_.end(), end.sockets.begin(), end.sockets.end());
   for (unsigned core = 0; core < threads(); ++core) {
@@ -397,19 +452,73 @@ void MediaThread::close(media::MediaId id) {
                .sockets = home ? std::move(end.sockets) : std::vector<media::SocketId>{},
                .tokens = end.tokens});
   }
+  settle(joined);  // it may have stayed for the sake of this one
+}
+
+// ---- Handing over ----
+
+void MediaThread::hand_over(const std::vector<media::MediaId>& ids, media::Core to) {
+  HandOver command{.ids = ids, .sockets = {}, .to = to};
+  const media::Core from = ends_.at(ids.front()).home;
+  for (const media::MediaId id : ids) {
+    End& end = ends_.at(id);
+    end.home = to;
+    command.sockets.insert(command.sockets.end(), end.sockets.begin(), end.sockets.end());
+    orders_.depart(id);
+  }
+  tell(from, std::move(command));
+}
+
+// So that packets between the two need not be passed on: they are about to be joined. What rides on
+// a trunk stays; a bound flow is best where its source lands; a port may be anywhere.
+void MediaThread::bring_together(media::MediaId a, media::MediaId b) {
+  const auto at = ends_.find(a);
+  const auto bt = ends_.find(b);
+  if (at == ends_.end() || bt == ends_.end() || a == b) return;
+  const End& first = at->second;
+  const End& second = bt->second;
+  if (first.home == second.home) return;
+  const auto may_move = [](const End& end) { return !end.rides && !end.joined; };
+  const bool first_moves = may_move(first) && !(may_move(second) && first.landing);
+  if (first_moves)
+    hand_over({a}, second.home);
+  else if (may_move(second))
+    hand_over({b}, first.home);
+}
+
+// A bound flow goes to where its source lands, and takes along what it is joined to.
+void MediaThread::settle(media::MediaId id) {
+  const auto it = ends_.find(id);
+  if (it == ends_.end() || it->second.closed || orders_.is_away(id)) return;
+  const End& end = it->second;
+  const auto joined = ends_.find(end.joined);
+  if (end.rides || end.also_from) return;
+  std::optional<media::Core> to = end.landing;
+  if (joined == ends_.end()) {
+    if (to && *to != end.home) hand_over({id}, *to);
+    return;
+  }
+  const End& other = joined->second;
+  if (other.rides || other.also_from || other.closed || other.joined != id ||
+      other.home != end.home || orders_.is_away(end.joined))
+    return;
+  // One of two flows may be where it lands: then the other's packets are passed on.
+  if (!to || other.landing == end.home) to = other.landing;
+  if (to && *to != end.home) hand_over({id, end.joined}, *to);
 }
 
 void MediaThread::count(media::MediaId id, OnCounts on_counts) {
   const std::uint64_t request = next_request_++;
   counts_asked_.emplace(request, std::move(on_counts));
-  tell(home_of(id).core, Count{.id = id, .request = request});
+  orders_.give(
+      {id}, [this, id, request] { tell(home_of(id).core, Count{.id = id, .request = request}); });
 }
 
 void MediaThread::totals(OnTotals on_totals) {
   const std::uint64_t request = next_request_++;
   totals_asked_.emplace(
       request, TotalsAsked{.on_totals = std::move(on_totals), .sum = {}, .missing = threads()});
-  tell_all(CountTotals{.request = request});
+  orders_.give_after_all([this, request] { tell_all(CountTotals{.request = request}); });
 }
 
 void MediaThread::tell_home(media::MediaId id, MediaCommand&& command) {
@@ -439,7 +548,13 @@ void MediaThread::deliver(Shared& from) {
 
 void MediaThread::on(Happened& message) {
   const auto it = ends_.find(message.id);
-  if (it == ends_.end()) return;                                 // closed meanwhile
+  if (it == ends_.end() || it->second.closed) return;  // meanwhile
+  const bool bound = message.event.kind == media::EventKind::FlowBound ||
+                     message.event.kind == media::EventKind::FlowMoved;
+  if (bound && message.event.component == 0 && !it->second.tokens.empty()) {
+    it->second.landing = media::steered_by_source(message.event.source, threads());
+    settle(message.id);
+  }
   const std::shared_ptr<OnEvent> handler = it->second.on_event;  // it may close its end
   if (*handler) (*handler)(message.id, message.event);
 }
@@ -447,6 +562,16 @@ void MediaThread::on(Happened& message) {
 void MediaThread::on(Counted& message) {
   const auto asked = counts_asked_.extract(message.request);
   if (!asked.empty()) asked.mapped()(message.counts);
+}
+
+void MediaThread::on(HandedOver& message) {
+  for (const media::MediaId id : message.ids) {
+    // Where a probe for it is looked for first.
+    if (const auto it = ends_.find(id); it != ends_.end()) redirect(it->second);
+  }
+  for (const media::MediaId id : message.ids) orders_.arrive(id);
+  // They may have been bound elsewhere meanwhile.
+  for (const media::MediaId id : message.ids) settle(id);
 }
 
 void MediaThread::on(CountedTotals& message) {

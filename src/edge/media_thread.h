@@ -20,6 +20,7 @@
 
 #include "base/random.h"
 #include "base/result.h"
+#include "edge/held_orders.h"
 #include "edge/media_commands.h"
 #include "edge/port_allocator.h"
 #include "fastpath/kernel_relay.h"
@@ -37,6 +38,7 @@ struct MediaThreadOptions {
   // several, each has its socket, so that an answer leaves from the address it was sent to.
   std::vector<TransportAddress> server_sockets;
   unsigned threads = 1;  // at most media::kMaxCores
+  Duration nap{};        // of a thread under load, at most (edge/napper.h); 0: none
   // From which trunks leave, so that a firewall can name it: this one and those that follow, one
   // for each trunk; 0: any.
   std::uint16_t trunk_port = 0;
@@ -97,10 +99,14 @@ class MediaThread final : public media::Plane {
     std::shared_ptr<OnEvent> on_event;
     media::Core home = 0;  // the worker that has it
     media::MediaId joined;
+    media::MediaId also_from;  // as in the relay: what it took the place of, or what will take its
+    bool rides = false;        // on a trunk, or is one: it stays where that is
+    std::optional<media::Core> landing;  // that its source is steered to
     std::vector<media::SocketId> sockets;
     std::vector<media::Token> tokens;  // of an awaiting flow or trunk
     std::vector<std::pair<media::MediaId, media::Channel>> channels;  // of a tagged flow
     bool trunk = false;
+    bool closed = false;                   // but on its way; nobody may know it any more
     std::uint8_t owner = 0;                // of a trunk
     std::optional<unsigned> trunk_port;    // of the fixed ones, which; from 0
     std::optional<TransportAddress> port;  // of a port: its first
@@ -123,6 +129,13 @@ class MediaThread final : public media::Plane {
   void redirect(const End& end);
   Home home_of(media::MediaId id) const;
   void unjoin(Ends::iterator end);
+  void do_join(media::MediaId a, media::MediaId b);
+  void do_leave(media::MediaId id);
+  void do_replace(media::MediaId old, media::MediaId by, media::ReplaceStep step);
+  void do_close(media::MediaId id);
+  void hand_over(const std::vector<media::MediaId>& ids, media::Core to);
+  void bring_together(media::MediaId a, media::MediaId b);
+  void settle(media::MediaId id);
   void tell(media::Core core, MediaCommand&& command);
   void tell_home(media::MediaId id, MediaCommand&& command);  // nobody, if it is not there
   template <typename Command>
@@ -134,6 +147,7 @@ class MediaThread final : public media::Plane {
   void on(Happened& message);
   void on(Counted& message);
   void on(CountedTotals& message);
+  void on(HandedOver& message);
 
   MediaThreadOptions options_;
   SystemRandom random_;
@@ -141,6 +155,7 @@ class MediaThread final : public media::Plane {
   std::vector<std::shared_ptr<Shared>> shared_;  // by core, as are the workers
   std::vector<TransportAddress> server_addresses_;
   Ends ends_;
+  HeldOrders orders_;
   std::set<media::Token> tokens_;  // of awaiting flows and trunks that are open
   std::set<std::pair<media::MediaId, media::Channel>> channels_;  // of tagged flows, by trunk
   std::array<bool, media::kMostTrunks> trunk_ports_{};            // of the fixed ones: in use

@@ -118,6 +118,14 @@ class MediaThreadTest : public ::testing::TestWithParam<std::tuple<const char*, 
     EXPECT_TRUE(run([&] { return out.has_value(); }));
     return out.value_or(MediaTotals{});
   }
+  static std::string drops(const MediaTotals& all) {
+    std::string out = "not sent " + std::to_string(all.udp.dropped());
+    for (std::size_t i = 0; i < media::kDrops; ++i)
+      if (all.relay.drops.at(i) != 0)
+        out += " " + std::string{media::name(static_cast<media::Drop>(i))} + " " +
+               std::to_string(all.relay.drops.at(i));
+    return out;
+  }
   // Every thread has done what it was ordered.
   void settle(MediaThread& plane) { totals(plane); }
   static void expect_balance(const media::Totals& all) {
@@ -594,11 +602,14 @@ TEST_P(MediaThreadTest, FlowsAreRelayedWhereverTheyLand) {
     flow.site->phone().send(x, flow.site->probe(flow.secret));
     ASSERT_TRUE(run([&] { return flow.confirmations(media::ConfirmationStatus::Bound) == 1; }));
   }
+  ASSERT_TRUE(run([&] { return events_.size() == kFlows; }));
+  settle(*server);  // flows are where they are to be
   for (std::uint16_t n = 0; n < kPackets; ++n)
     for (std::size_t i = 0; i < kFlows; ++i)
       flows[i].site->phone().send(x, rtp(static_cast<std::uint16_t>(i * 1000 + n)));
   for (std::size_t i = 0; i < kFlows; ++i) {
-    ASSERT_TRUE(run([&] { return flows[i].packets().size() == kPackets; })) << i;
+    ASSERT_TRUE(run([&] { return flows[i].packets().size() == kPackets; }))
+        << i << ' ' << flows[i].packets().size() << ' ' << drops(totals(*server));
     const std::vector<Buffer> heard = flows[i].packets();
     for (std::uint16_t n = 0; n < kPackets; ++n)
       EXPECT_EQ(heard[n], rtp(static_cast<std::uint16_t>((i ^ 1U) * 1000 + n)));
@@ -623,6 +634,126 @@ TEST_P(MediaThreadTest, FlowsAreRelayedWhereverTheyLand) {
     return totals(*server).relay.dropped(media::Drop::UnknownSource) == 1 &&
            totals(*server).relay.dropped(media::Drop::UnknownToken) == 1;
   }));
+}
+
+// A flow that comes from another source goes with its port to the thread where that lands, in the
+// middle of the call, as often as it happens; nothing is lost, and when it is there nothing is
+// passed on.
+TEST_P(MediaThreadTest, AFlowIsHandedToWhereItsSourceLands) {
+  const auto server = start(server_options());
+  const TransportAddress x = server->server_addresses()[0];
+  SystemRandom random;
+  BoundFlow flow{.secret = {.token = random.array<16>(), .key = random.array<16>()}};
+  flow.awaiting = *server->open_flow({.components = {flow.secret}}, record());
+  const media::OpenedPort port = open_port(*server, 1);
+  Phone destination{ip_};
+  server->set_remote(port.id, remote({destination.address()}));
+  server->join(flow.awaiting, port.id);
+  // One on each thread, in turn.
+  std::vector<std::unique_ptr<Site>> sites;
+  for (unsigned core = 0; core < threads_; ++core)
+    sites.push_back(std::make_unique<Site>(ip_, threads_, static_cast<media::Core>(core), true));
+  if (threads_ == 1) sites.push_back(std::make_unique<Site>(ip_, 1, media::Core{0}, true));
+
+  std::uint64_t counter = 0;
+  const auto probe = [&](Site& from, const media::Challenge& echo) {
+    const std::size_t before = from.phone().received().size();
+    from.counter_ = counter;
+    from.phone().send(x, from.probe(flow.secret, echo));
+    counter = from.counter_;
+    std::optional<media::Confirmation> out;
+    EXPECT_TRUE(run([&] {
+      for (std::size_t i = before; i < from.phone().received().size(); ++i)
+        if (const auto answer = media::parse_confirmation(from.phone().received()[i]))
+          out = *answer;
+      return out.has_value();
+    }));
+    return out.value_or(media::Confirmation{});
+  };
+  constexpr std::uint16_t kPackets = 20;
+  std::uint16_t said = 0;
+  std::vector<Buffer> heard;  // at the sites
+  const auto talk = [&](Site& site) {
+    const std::size_t before = site.phone().received().size();
+    for (std::uint16_t n = 0; n < kPackets; ++n) {
+      site.phone().send(x, rtp(static_cast<std::uint16_t>(said + n)));
+      destination.send(port.addresses[0], rtp(static_cast<std::uint16_t>(10'000 + said + n)));
+    }
+    ASSERT_TRUE(run([&] {
+      return site.phone().received().size() == before + kPackets &&
+             destination.received().size() == std::size_t{said} + kPackets;
+    })) << said;
+    // While it is on its way, what takes the new way may overtake what took a detour.
+    const auto sorted = [](const std::vector<Buffer>& all, std::size_t from) {
+      std::vector<Buffer> out(all.begin() + static_cast<std::ptrdiff_t>(from), all.end());
+      std::sort(out.begin(), out.end());
+      return out;
+    };
+    const std::vector<Buffer> there = sorted(destination.received(), said);
+    const std::vector<Buffer> here = sorted(site.phone().received(), before);
+    for (std::uint16_t n = 0; n < kPackets; ++n) {
+      EXPECT_EQ(there[n], rtp(static_cast<std::uint16_t>(said + n)));
+      EXPECT_EQ(here[n], rtp(static_cast<std::uint16_t>(10'000 + said + n)));
+    }
+    said = static_cast<std::uint16_t>(said + kPackets);
+  };
+  settle(*server);
+  for (unsigned round = 0; round < 20; ++round) {
+    Site& site = *sites[round % sites.size()];
+    const media::Confirmation first = probe(site, {});
+    if (round == 0) {
+      EXPECT_EQ(first.status, media::ConfirmationStatus::Bound);
+    } else {
+      ASSERT_EQ(first.status, media::ConfirmationStatus::Challenged) << round;
+      ASSERT_EQ(probe(site, first.challenge).status, media::ConfirmationStatus::Bound) << round;
+    }
+    talk(site);  // at once: it is on its way
+  }
+  // Handed over for the last time, which may have been a moment ago.
+  ASSERT_TRUE(run([&] {
+    const std::uint64_t before = totals(*server).relay.passed;
+    talk(*sites[19 % sites.size()]);
+    return totals(*server).relay.passed == before;
+  }));
+  const media::Counts counts = count(*server, port.id);
+  EXPECT_EQ(counts.components.at(0).packets_in, said) << "what was counted went along";
+  EXPECT_EQ(count(*server, flow.awaiting).components.at(0).packets_in, said);
+  server->close(port.id);
+  server->close(flow.awaiting);
+  settle(*server);
+  const MediaTotals all = totals(*server);
+  EXPECT_EQ(all.ends, 0U);
+  EXPECT_EQ(all.relay.relayed, 2U * said);
+  EXPECT_EQ(all.relay.passed, all.relay.taken);
+  expect_balance(all.relay);
+}
+
+// Ports of a call at an agent: wherever they were opened, packets between them are not passed on,
+// and orders given at once take effect in order.
+TEST_P(MediaThreadTest, JoinedPortsComeTogether) {
+  const auto plane = start();
+  std::vector<media::OpenedPort> ports;
+  for (unsigned i = 0; i < 6; ++i) ports.push_back(open_port(*plane, 1));
+  Phone alice{ip_};
+  Phone bob{ip_};
+  // Each order is given while those before it are on their way.
+  for (unsigned i = 0; i + 1 < ports.size(); ++i) {
+    plane->set_remote(ports[i].id, remote({alice.address()}));
+    plane->set_remote(ports[i + 1].id, remote({bob.address()}));
+    plane->join(ports[i].id, ports[i + 1].id);
+    if (i > 0) plane->close(ports[i - 1].id);
+  }
+  const media::OpenedPort& left = ports[4];
+  const media::OpenedPort& right = ports[5];
+  ASSERT_EQ(count(*plane, left.id).components.size(), 1U) << "answered when it has arrived";
+  settle(*plane);
+  EXPECT_EQ(totals(*plane).ends, 2U);
+  for (std::uint16_t n = 0; n < 50; ++n) {
+    alice.send(left.addresses[0], rtp(n));
+    bob.send(right.addresses[0], rtp(static_cast<std::uint16_t>(100 + n)));
+  }
+  ASSERT_TRUE(run([&] { return alice.received().size() == 50 && bob.received().size() == 50; }));
+  EXPECT_EQ(totals(*plane).relay.passed, 0U);
 }
 
 // Whichever threads have them: a source that is another flow's is not taken without an echo, and

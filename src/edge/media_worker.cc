@@ -19,7 +19,7 @@ net::UdpRoomOptions room_options() {
 }  // namespace
 
 MediaThread::Worker::Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options,
-                            Kernel& kernel, std::vector<Link> links)
+                            Duration nap, Kernel& kernel, std::vector<Link> links)
     : shared_(std::move(shared)),
       core_(options.core),
       links_(std::move(links)),
@@ -29,6 +29,7 @@ MediaThread::Worker::Worker(std::shared_ptr<Shared> shared, const media::RelayOp
                tell(Happened{.id = id, .event = event});
              }),
       room_(room_options()),
+      napper_(nap),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
 media::RelayOptions MediaThread::Worker::complete(media::RelayOptions options) {
@@ -74,13 +75,8 @@ Result<void> MediaThread::Worker::add_server_socket(media::SocketId id,
 
 void MediaThread::Worker::run() {
   while (!stopped_) {
-    shared_->bell.fall_asleep();
-    const int wait = has_something_to_do() ? 0 : wait_time();
-    const int n = ::epoll_wait(epoll_.get(), events_.data(), kEvents, wait);
-    shared_->bell.wake_up();
+    const int n = wait();
     const TimePoint now = Clock::now();
-    // Before what was passed is looked at: a command may end what that relies on.
-    const std::size_t commands = shared_->commands.size();
     take_passed(now);
     for (int i = 0; i < n; ++i) {
       const std::uint32_t what = events_.at(static_cast<std::size_t>(i)).data.u32;
@@ -93,11 +89,27 @@ void MediaThread::Worker::run() {
     room_.flush();
     for (const Link& link : links_)
       if (link.in != nullptr) link.in->give_back();  // what was taken has been sent
-    // Last: a command may close a socket that this round's events name.
-    run_commands(commands);
+    // Last: packets come before the commands that may end what they rely on.
+    run_commands(shared_->commands.size());
     announce();
     send_messages();
   }
+}
+
+int MediaThread::Worker::wait() {
+  const auto ready = [this](int milliseconds) {
+    return ::epoll_wait(epoll_.get(), events_.data(), kEvents, milliseconds);
+  };
+  const Duration nap = napper_.nap(Clock::now(), relay_.next_deadline());
+  if (nap > Duration{} && !has_something_to_do()) {
+    if (const int n = ready(0); n > 0) return n;
+    std::this_thread::sleep_for(nap);  // nobody needs to ring: it looks when it wakes
+    if (const int n = ready(0); n > 0) return n;
+  }
+  shared_->bell.fall_asleep();
+  const int n = ready(has_something_to_do() ? 0 : wait_time());
+  shared_->bell.wake_up();
+  return n;
 }
 
 bool MediaThread::Worker::has_something_to_do() const {
@@ -115,14 +127,32 @@ bool MediaThread::Worker::all_told() const {
 void MediaThread::Worker::take_passed(TimePoint now) {
   for (std::size_t from = 0; from < links_.size(); ++from) {
     if (links_[from].in == nullptr) continue;
-    links_[from].in->take(
-        [&](WorkerNote& note) {
-          std::visit([&](auto& one) { relay_.on_told(static_cast<media::Core>(from), one); }, note);
-        },
-        [&](const WorkerWay::Label& label, MutableBytes packet) {
-          std::visit([&](const auto& one) { relay_.on_passed(one, packet, now, *this); }, label);
-        });
+    links_[from].in->take_notes([&](WorkerNote& note) {
+      if (auto* handover = std::get_if<Handover>(&note))
+        handovers_.push_back(std::move(*handover));
+      else
+        relay_.on_told(static_cast<media::Core>(from), std::get<media::SourceNote>(note));
+    });
   }
+  if (!handovers_.empty()) settle_handovers(now);
+  for (const Link& link : links_)
+    if (link.in != nullptr)
+      link.in->take_packets([&](const WorkerWay::Label& label, MutableBytes packet) {
+        napper_.on_taken(1, now);
+        std::visit([&](const auto& one) { relay_.on_passed(one, packet, now, *this); }, label);
+      });
+}
+
+// What was ordered before they were handed over, and is in the queue, was meant for the ends as
+// they were then.
+void MediaThread::Worker::settle_handovers(TimePoint now) {
+  run_commands(shared_->commands.size());
+  for (Handover& one : handovers_) {
+    for (auto& [id, socket] : one.sockets) add_socket(id, std::move(socket));
+    relay_.put(std::move(*one.ends), now);
+    tell(HandedOver{.ids = std::move(one.ids)});
+  }
+  handovers_.clear();
 }
 
 // Wakes those to whom something was passed or told in this round.
@@ -144,11 +174,13 @@ int MediaThread::Worker::wait_time() const {
 }
 
 void MediaThread::Worker::receive(std::uint32_t socket, TimePoint now) {
+  if (!sockets_[socket]) return;  // closed, or handed over, in this round
   const media::SocketId id{socket};
-  sockets_[socket]->receive(room_,
-                            [&](const TransportAddress& source, MutableBytes datagram, Ecn ecn) {
-                              relay_.on_datagram(id, source, datagram, now, *this, ecn);
-                            });
+  const std::size_t taken = sockets_[socket]->receive(
+      room_, [&](const TransportAddress& source, MutableBytes datagram, Ecn ecn) {
+        relay_.on_datagram(id, source, datagram, now, *this, ecn);
+      });
+  napper_.on_taken(taken, now);
 }
 
 void MediaThread::Worker::send(media::SocketId from, const TransportAddress& to, TrafficClass as,
@@ -212,6 +244,19 @@ void MediaThread::Worker::on(SetRemote& command) {
 }
 
 void MediaThread::Worker::on(Redirect& command) { relay_.redirect(command.token, command.core); }
+
+void MediaThread::Worker::on(HandOver& command) {
+  Handover note{.ids = command.ids,
+                .ends = std::make_unique<media::Relay::Moving>(
+                    relay_.take(command.ids, command.to, Clock::now())),
+                .sockets = {}};
+  for (const media::SocketId id : command.sockets) {
+    if (id.value >= sockets_.size() || !sockets_[id.value]) continue;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, sockets_[id.value]->native(), nullptr);
+    note.sockets.emplace_back(id, std::move(sockets_[id.value]));
+  }
+  links_[command.to].out->tell(std::move(note));
+}
 
 void MediaThread::Worker::stand_in(const Home& end) {
   if (end.core != core_) relay_.stand_in(end.id, end.core);

@@ -17,6 +17,7 @@
 #include "base/queue.h"
 #include "edge/doorbell.h"
 #include "edge/media_thread.h"
+#include "edge/napper.h"
 #include "edge/worker_way.h"
 
 namespace sallyport::edge {
@@ -52,8 +53,8 @@ class MediaThread::Worker final : public media::Sender, public media::Neighbours
   };
 
   // `links`: by core; alone, one that leads nowhere.
-  Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options, Kernel& kernel,
-         std::vector<Link> links);
+  Worker(std::shared_ptr<Shared> shared, const media::RelayOptions& options, Duration nap,
+         Kernel& kernel, std::vector<Link> links);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() override = default;
@@ -99,10 +100,12 @@ class MediaThread::Worker final : public media::Sender, public media::Neighbours
   };
   media::RelayOptions complete(media::RelayOptions options);
 
+  int wait();             // until there are events; how many
   int wait_time() const;  // milliseconds, as epoll_wait(2) has them
   bool has_something_to_do() const;
   bool all_told() const;
   void take_passed(TimePoint now);
+  void settle_handovers(TimePoint now);
   void receive(std::uint32_t socket, TimePoint now);
   void run_commands(std::size_t count);
   void announce();
@@ -118,6 +121,7 @@ class MediaThread::Worker final : public media::Sender, public media::Neighbours
   void on(InstallKeys& command);
   void on(ForgetKeys& command);
   void on(Redirect& command);
+  void on(HandOver& command);
   void on(SetRemote& command);
   void on(Join& command);
   void on(Leave& command);
@@ -137,10 +141,12 @@ class MediaThread::Worker final : public media::Sender, public media::Neighbours
   KernelPath kernel_;
   media::Relay relay_;
   net::UdpRoom room_;
+  Napper napper_;
   net::Fd epoll_;
   std::array<epoll_event, kEvents> events_{};
   std::vector<std::unique_ptr<net::UdpBatch>> sockets_;  // by SocketId
   std::vector<media::SocketId> server_sockets_;
+  std::vector<Handover> handovers_;  // to this worker, in this round
   // What did not fit into the queue of messages; beyond kMostBacklog it is lost.
   static constexpr std::size_t kMostBacklog = 65536;
   std::deque<MediaMessage> backlog_;

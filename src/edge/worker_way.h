@@ -5,17 +5,26 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/packet_ring.h"
 #include "base/queue.h"
 #include "media/relay.h"
+#include "net/udp_batch.h"
 
 namespace sallyport::edge {
 
-using WorkerNote = std::variant<media::SourceNote>;
+// Ends that are the other thread's from now on.
+struct Handover {
+  std::vector<media::MediaId> ids;
+  std::unique_ptr<media::Relay::Moving> ends;
+  std::vector<std::pair<media::SocketId, std::unique_ptr<net::UdpBatch>>> sockets;
+};
+using WorkerNote = std::variant<media::SourceNote, Handover>;
 
 class WorkerWay {
  public:
@@ -52,12 +61,16 @@ class WorkerWay {
 
   // ---- The thread that takes ----
   bool has_more() const { return packets_.has_more() || notes_.size() > 0; }
-  // on_note(WorkerNote&), on_packet(const Label&, MutableBytes) for all that is there, a note
-  // before the packets that were passed after it. The packets have media::kHeadroom before them.
-  template <typename OnNote, typename OnPacket>
-  void take(OnNote&& on_note, OnPacket&& on_packet) {
+  // on_note(WorkerNote&) for all notes that are there. Before the packets: those may rely on them.
+  template <typename OnNote>
+  void take_notes(OnNote&& on_note) {
     packets_.look();  // first: what comes later may rely on notes that are not taken now
     while (auto note = notes_.pop()) on_note(*note);
+  }
+  // on_packet(const Label&, MutableBytes) for those that were there then. They have
+  // media::kHeadroom before them.
+  template <typename OnPacket>
+  void take_packets(OnPacket&& on_packet) {
     for (;;) {
       const MutableBytes record = packets_.take();
       if (record.data() == nullptr) return;

@@ -16,8 +16,8 @@ std::int64_t slot_of(TimePoint now) { return now.time_since_epoch() / kChallenge
 
 }  // namespace
 
-FlowTable::FlowTable(Random& random)
-    : challenge_key_(random.array<sizeof(FlowKey)>()),
+FlowTable::FlowTable(Random& random, std::optional<FlowKey> challenge_key)
+    : challenge_key_(challenge_key.value_or(random.array<sizeof(FlowKey)>())),
       seed_(random.u64()),
       clock_origin_(random.u64()) {}
 
@@ -40,6 +40,19 @@ Result<FlowTable::Place> FlowTable::add(const FlowComponent& secret, std::uint32
   it.component = component;
   it.used = true;
   by_token_.insert(token_hash(secret.token), place);
+  return place;
+}
+
+Result<FlowTable::Place> FlowTable::restore(const AwaitingComponent& component, std::uint32_t end) {
+  const auto place = add(component.secret, end, component.component);
+  if (!place) return place;
+  AwaitingComponent& it = components_[*place];
+  it = component;
+  it.end = end;
+  it.socket = {};
+  it.waiting = {};
+  if (component.bound() && find(component.socket, component.source) == PlaceIndex::kNone)
+    bind(*place, component.socket, component.source);
   return place;
 }
 

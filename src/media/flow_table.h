@@ -70,10 +70,13 @@ class FlowTable {
     ProbeDatagram confirmation{};
   };
 
-  explicit FlowTable(Random& random);
+  explicit FlowTable(Random& random, std::optional<FlowKey> challenge_key = {});
 
   // BadValue when the token is in use.
   Result<Place> add(const FlowComponent& secret, std::uint32_t end, std::uint8_t component);
+  // One that was in another table, bound as it was there, if nobody else is bound there. BadValue
+  // as for add().
+  Result<Place> restore(const AwaitingComponent& component, std::uint32_t end);
   void remove(Place place);
   void release(Place place);  // from its source: it is not bound any more
 

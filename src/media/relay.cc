@@ -83,7 +83,7 @@ Totals& Totals::operator+=(const Totals& more) {
 Relay::Relay(const RelayOptions& options, Random& random, OnEvent on_event)
     : options_(options),
       on_event_(std::move(on_event)),
-      flows_(random),
+      flows_(random, options.challenge_key),
       holding_(options.holding_slots),
       pleases_(options.pleases_per_second),
       offload_(options.fast_path),

@@ -25,6 +25,7 @@
 
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -134,6 +135,9 @@ struct RelayOptions {
   FastPath* fast_path = nullptr;            // outlives the relay; null: there is none
   Core core = 0;  // which thread of this process: the number of its sealing contexts, too
   Neighbours* neighbours = nullptr;  // those of the other cores; outlive the relay; null: none
+  // Of challenges, common to all cores: a flow that is challenged by one may be with another when
+  // it answers. Nothing: a random one.
+  std::optional<FlowKey> challenge_key;
 };
 
 class Relay {
@@ -197,6 +201,14 @@ class Relay {
   // has the same ECN.
   void on_datagram(SocketId socket, const TransportAddress& source, MutableBytes datagram,
                    TimePoint now, Sender& sender, Ecn ecn = Ecn::NotCapable);
+  // Ends on their way to another core's relay, with all that they are (defined below).
+  struct Moving;
+  // Takes out an end, or two that are joined to each other; `to` will have them. Neither has to do
+  // with any other end, nor with a trunk. Their sockets are the owner's to move. What still comes
+  // here for them is passed on. Ids that cannot be taken are left out.
+  Moving take(std::span<const MediaId> ids, Core to, TimePoint now);
+  void put(Moving&& moving, TimePoint now);
+
   // What another core has passed on, with headroom as above, or told.
   void on_passed(const Arrival& arrival, MutableBytes datagram, TimePoint now, Sender& sender);
   void on_passed(const Departure& departure, MutableBytes packet, TimePoint now, Sender& sender);
@@ -252,6 +264,17 @@ class Relay {
     std::uint8_t components = 0;
     std::uint8_t dscp = 0;
     std::variant<PortComponents, ProbingComponents, AwaitingPlaces, TaggedPlaces, StandIn> kind;
+  };
+
+  // What waits for a component that is on its way.
+  struct WaitingPacket {
+    Buffer octets;
+    Ecn ecn{};
+  };
+  struct MovingEnd {
+    End end;
+    std::array<AwaitingComponent, kMaxComponents> awaiting;  // if it is such an end
+    std::array<std::vector<WaitingPacket>, kMaxComponents> waiting;
   };
 
   // One number for a component of an end.
@@ -346,6 +369,12 @@ class Relay {
   void on_source(const AwaitingComponent& flow, bool bound);
   void release_holder(SocketId socket, const TransportAddress& source, const ComponentName& of);
   void forget_idle_stand_ins();
+  // ---- Handing over: relay_handover.cc ----
+  MovingEnd take_end(std::uint32_t end, Core to, TimePoint now);
+  void put_end(MovingEnd& moving, TimePoint now);
+  std::vector<WaitingPacket> take_waiting(WaitingLine& line);
+  void put_waiting(const std::vector<WaitingPacket>& packets, WaitingLine& line, TimePoint now);
+  void forget_given_away(TimePoint now);
 
   // ---- Trunks: relay_trunks.cc ----
   Result<TaggedPlaces> add_tagged(std::uint32_t end, const FlowSpec& spec);
@@ -402,8 +431,22 @@ class Relay {
   Directory directory_;
   std::size_t stand_ins_ = 0;
   std::vector<std::uint32_t> left_;  // stand-ins that something has left
+  // Sources of flows that another core has now, of whom their own core may not know it yet.
+  struct GivenAway {
+    SocketId socket;
+    TransportAddress source;
+    Directory::Holder holder;
+    TimePoint until;
+  };
+  std::deque<GivenAway> given_away_;
+  bool handing_over_ = false;
   std::array<std::uint8_t, kHeadroom + kMaxCopied> unpacked_{};  // a packet that was compressed
   Totals totals_;
+};
+
+struct Relay::Moving {
+  std::vector<MovingEnd> ends;
+  bool joined = false;  // the two
 };
 
 }  // namespace sallyport::media

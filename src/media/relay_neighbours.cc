@@ -136,6 +136,7 @@ void Relay::on_passed(const Departure& departure, MutableBytes packet, TimePoint
 // ---- Who is bound to which source ----
 
 void Relay::on_source(const AwaitingComponent& flow, bool bound) {
+  if (handing_over_) return;  // it stays bound, elsewhere
   const Core core = steered_by_source(flow.source, options_.neighbours->cores());
   if (core != options_.core) {
     const auto what = bound ? SourceNote::What::Bound : SourceNote::What::Released;

@@ -170,6 +170,7 @@ std::string Server::start_brain() {
   auto media = edge::MediaThread::start(
       {.server_sockets = addresses_.media_sockets,
        .threads = config_.media.relay.thread_count(),
+       .nap = config_.media.relay.nap,
        .ports = config_.media.outside.range,
        .quarantine = config_.media.outside.quarantine},
       [this](std::function<void()> work) { network_.post(std::move(work)); },
