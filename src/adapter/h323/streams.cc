@@ -37,6 +37,13 @@ media::Rate most_of(std::uint64_t bits) {
           .octets = static_cast<std::uint32_t>(std::min(4 * bits / 8 + 250'000, kLargest))};
 }
 
+// Of a side that only sends we are told where it takes RTCP, not RTP. That there is an address lets
+// its packets pass; RFC 3550 11 says which it is.
+TransportAddress beside(const TransportAddress& other, unsigned component) {
+  const int port = component == 0 ? other.port - 1 : other.port + 1;
+  return {other.ip, static_cast<std::uint16_t>(std::clamp(port, 1, 0xffff))};
+}
+
 bool is_same(const media::RemoteSpec& one, const media::RemoteSpec& other) {
   return one.addresses == other.addresses && one.accept == other.accept && one.rtp == other.rtp &&
          one.most == other.most;
@@ -88,7 +95,7 @@ void Streams::set_remote(Stream& stream, Side side, Commands& out) {
   remote.rtp = stream.kind != Kind::Fax;
   remote.most = most_of(stream.bits);
   for (unsigned i = 0; i < components_of(stream.kind); ++i)
-    remote.addresses.push_back(port.theirs[i].value_or(TransportAddress{(*known)->ip, 0}));
+    remote.addresses.push_back(port.theirs[i].value_or(beside(**known, i)));
   // Told again only when it says something else: a source that was learnt stays learnt.
   if (port.told && is_same(*port.told, remote)) return;
   port.told = remote;
