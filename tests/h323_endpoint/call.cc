@@ -194,6 +194,9 @@ void Call::write_choices(At at, Outgoing& /*out*/, Edit<T> body) {
     if (!fast_answer_.empty()) {
       write_elements(body[T::kFastStart], fast_answer_);
       fast_connected_ = true;
+      gathers_control_ = true;
+      control_->await_fast_connect(false);
+      gathers_control_ = false;
     }
   }
   if (settings_.control != at || control_->started()) return;
@@ -243,7 +246,7 @@ void Call::send_setup(const std::optional<TransportAddress>& to) {
     write_alias(setup[T::kSourceAddress].append(), number);
   write_endpoint_type(setup[T::kSourceInfo], settings_);
   if (!called_.empty()) write_alias(setup[T::kDestinationAddress].append(), called_);
-  set_address(setup[T::kDestCallSignalAddress], *to);
+  set_address(setup[T::kDestCallSignalAddress], target_.value_or(*to));
   setup[T::kActiveMC].set(0);
   setup[T::kConferenceID].set_octets(conference_);
   setup[T::kConferenceGoal][T::ConferenceGoal::kCreate];
@@ -252,7 +255,10 @@ void Call::send_setup(const std::optional<TransportAddress>& to) {
     set_address(setup[T::kSourceCallSignalAddress], {host_.own(), settings_.call_port});
     if (settings_.offers_fast_connect) {
       offered_ = control_->offer();
-      if (!offered_.empty()) write_elements(setup[T::kFastStart], offered_);
+      if (!offered_.empty()) {
+        write_elements(setup[T::kFastStart], offered_);
+        control_->await_fast_connect(true);
+      }
     }
     setup[T::kMediaWaitForConnect].set(0);
     setup[T::kCanOverlapSend].set(0);
@@ -451,6 +457,7 @@ void Call::take_choices(View<T> body) {
   if constexpr (requires { T::kFastStart; }) {
     if (caller_ && body[T::kFastStart] && !offered_.empty()) {
       control_->take_answer(elements_of(body[T::kFastStart]));
+      control_->await_fast_connect(false);
       if (!fast_connected_) host_.on_event(*this, "fast-connected", "");
       fast_connected_ = true;
     }
@@ -462,6 +469,7 @@ void Call::on_facility(View<h225::FacilityUUIE> facility) { take_choices(facilit
 
 void Call::on_connect() {
   state_ = State::Connected;
+  control_->await_fast_connect(false);
   connected_at_ = host_.network().now();
   host_.on_event(*this, "connected", "");
   if (settings_.control == At::AfterConnect)
@@ -481,6 +489,7 @@ void Call::on_setup(const q931::Message& message, View<h225::SetupUUIE> setup, V
   called_ = setup[T::kDestinationAddress].at(0).chosen().text();
   tunnels_ = settings_.tunnels && settings_.version >= 2 && pdu[Pdu::kH245Tunneling].boolean();
   if (settings_.version >= 2) offered_ = elements_of(setup[T::kFastStart]);
+  control_->await_fast_connect(!offered_.empty() && !settings_.fast_answer.empty());
   state_ = State::Proceeding;
   host_.on_event(*this, "incoming", calling_);
 

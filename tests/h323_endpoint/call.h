@@ -64,7 +64,8 @@ class Call {
   Call& operator=(const Call&) = delete;
   ~Call();
 
-  // Without a name the address alone says who is called.
+  // Without a name the address alone says who is called. A registered endpoint sends it the way
+  // that its gatekeeper says.
   void dial(const std::string& name, const std::optional<TransportAddress>& address);
   void answer();
   void reject(codec::q931::CauseValue cause);
@@ -77,6 +78,7 @@ class Call {
   State state() const { return state_; }
   bool is_caller() const { return caller_; }
   const std::string& called() const { return called_; }
+  const std::optional<TransportAddress>& target() const { return target_; }
   // The caller's h323-ID or number, of a call that came in.
   const std::string& calling() const { return calling_; }
   std::optional<codec::q931::CauseValue> cause() const { return cause_; }

@@ -473,6 +473,11 @@ std::vector<Buffer> Control::offer() {
   return out;
 }
 
+void Control::await_fast_connect(bool awaited) {
+  fast_connect_awaited_ = awaited;
+  open_missing_channels();
+}
+
 std::vector<Buffer> Control::accept_offer(const std::vector<Buffer>& offer) {
   std::vector<Buffer> out;
   std::set<Kind> taken_forward, taken_reverse;
@@ -499,6 +504,7 @@ std::vector<Buffer> Control::accept_offer(const std::vector<Buffer>& offer) {
       const std::uint16_t number = next_channel_++;
       outgoing_[number] = {.kind = *kind, .open = true, .by_fast_connect = true};
       message.edit(open)[OpenLogicalChannel::kForwardLogicalChannelNumber].set(number);
+      message.edit(rtp).remove(Rtp::kMediaChannel);  // it is the caller's
       set_address(message.edit(rtp)[Rtp::kMediaControlChannel], own.rtcp);
     } else {
       const auto rtp = forward[Forward::kMultiplexParameters]

@@ -42,6 +42,9 @@ class Control {
   std::vector<Buffer> accept_offer(const std::vector<Buffer>& offer);
   // An answer; one that says the same again changes nothing.
   void take_answer(const std::vector<Buffer>& answer);
+  // While it may still be answered nothing is opened by H.245 (H.323 8.1.7.2): that would refuse
+  // it.
+  void await_fast_connect(bool awaited);
 
   // The other side is to stop sending (an empty capability set), or may again.
   void hold(bool held);
@@ -103,6 +106,7 @@ class Control {
   std::map<std::uint16_t, Kind> incoming_;
   std::map<Kind, std::uint16_t> offered_;  // by fast connect, what this side would send
   bool answer_taken_ = false;
+  bool fast_connect_awaited_ = false;
   std::string digits_;
 };
 

@@ -37,9 +37,7 @@ double in_milliseconds(Duration span) {
   return std::chrono::duration<double, std::milli>(span).count();
 }
 
-void print(const json::object& line) {
-  std::cout << json::serialize(line) << "\n" << std::flush;
-}
+void print(const json::object& line) { std::cout << json::serialize(line) << "\n" << std::flush; }
 
 json::object describe(const Heard& heard) {
   return {{"packets", heard.packets},
@@ -53,8 +51,7 @@ json::object describe(Call& call) {
   json::object heard, sends;
   for (const auto& [who, what] : call.media().everything_heard()) heard[who] = describe(what);
   for (const Kind kind : kKinds)
-    if (call.media().sends(kind))
-      sends[name(kind)] = call.media().target(kind).to_string();
+    if (call.media().sends(kind)) sends[name(kind)] = call.media().target(kind).to_string();
   json::array complaints;
   for (const std::string& complaint : call.complaints()) complaints.emplace_back(complaint);
   json::object out{{"call", call.id()},
@@ -118,9 +115,9 @@ class Load {
   void report() {
     std::sort(took_.begin(), took_.end());
     const auto at = [this](double part) {
-      return took_.empty() ? 0
-                           : took_[static_cast<std::size_t>(static_cast<double>(took_.size() - 1) *
-                                                            part)];
+      return took_.empty()
+                 ? 0
+                 : took_[static_cast<std::size_t>(static_cast<double>(took_.size() - 1) * part)];
     };
     json::object failures;
     for (const auto& [why, times] : failures_) failures[why] = times;

@@ -168,6 +168,7 @@ void RasClient::admit(const Call& call, std::function<void(const Admission&)> on
   request[T::kCallType][h225::CallType::kPointToPoint];
   request[T::kEndpointIdentifier].set_text(endpoint_);
   if (!call.called().empty()) write_alias(request[T::kDestinationInfo].append(), call.called());
+  if (call.target()) set_address(request[T::kDestCallSignalAddress], *call.target());
   write_alias(request[T::kSrcInfo].append(),
               call.is_caller() || call.calling().empty() ? settings_.name : call.calling());
   request[T::kBandWidth].set(kBandwidth);
