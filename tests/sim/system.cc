@@ -123,6 +123,16 @@ void System::start_brain() {
                                                             world.random(), *log_);
   sip_ = adapter.get();
   brain_->add(std::move(adapter));
+
+  adapter::h323::Config h323_config;
+  h323_config.advertised = {kServer};
+  h323_config.domain = "example.org";
+  h323_config.authenticate = false;
+  auto h323 = std::make_unique<adapter::h323::H323Adapter>(
+      h323_config, adapter::h323::Stores{registrations_, *users_, routes_},
+      adapter::Throttle::Limits{}, world.random(), *log_);
+  h323_ = h323.get();
+  brain_->add(std::move(h323));
   if (brain_at_ == BrainAt::Agent) return;  // its outside edge comes with the agent's session
   outside_ = std::make_unique<edge::LocalEdge>(
       server_->network, server_->plane, server_->policy, *audit_, *log_,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "adapter/h323/h323_adapter.h"
 #include "adapter/sip/registration_service.h"
 #include "adapter/sip/server_routing.h"
 #include "adapter/sip/sip_adapter.h"
@@ -62,6 +63,7 @@ class System {
   SimPlane& server_plane() { return server_->plane; }
   SimPlane& agent_plane(std::size_t agent) { return agents_[agent]->host.plane; }
   adapter::sip::SipAdapter& sip() { return *sip_; }
+  adapter::h323::H323Adapter& h323() { return *h323_; }
 
  private:
   struct Agent {
@@ -95,6 +97,7 @@ class System {
   std::unique_ptr<adapter::sip::RegistrationService> registrar_;
   std::unique_ptr<adapter::sip::ServerRouting> routing_;
   adapter::sip::SipAdapter* sip_ = nullptr;
+  adapter::h323::H323Adapter* h323_ = nullptr;
   std::unique_ptr<brain::Brain> brain_;
   std::unique_ptr<edge::LocalEdge> outside_;
   std::vector<std::unique_ptr<Agent>> agents_;
