@@ -53,7 +53,7 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
         if failed:
             kept = FAILURES / f"{name}-{os.getpid()}"
             shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(made.folder, kept, ignore=shutil.ignore_patterns("*.sock"))
+            shutil.copytree(made.folder, kept, ignore=shutil.ignore_patterns("*.sock", "*.pipe"))
             made.save_captures(kept)
             print(f"captures and logs: {kept}")
     finally:
