@@ -60,9 +60,11 @@ void print(Node node) {
       break;
     case Kind::CharacterString:
       kind = node.type().character_bits < 8 ? "packed" : "octets";
-      value = node.text();
+      if (node.type().character_bits < 8) value = node.text();
       break;
     case Kind::BitString:
+      kind = "bits";
+      break;
     case Kind::OctetString:
     case Kind::OtherString:
     case Kind::Opaque:
