@@ -1,8 +1,7 @@
 // Prints random values of every type of a schema, for another encoder to write the same:
-//   per_vectors h323|shapes COUNT SEED
+//   per_vectors h323|shapes COUNT SEED [TYPE]
 // A line is a type's name in ASN.1, the value as a term of Erlang, and our octets in hexadecimal,
 // with tabs between. That we read our octets as what we wrote is seen to here.
-#include <charconv>
 #include <cstdio>
 #include <span>
 #include <string>
@@ -50,7 +49,7 @@ int print_value(RandomValues& values, const std::string& name, const Definition&
   return 0;
 }
 
-int run(const std::string& set, unsigned count, unsigned seed) {
+int run(const std::string& set, unsigned count, unsigned seed, const std::string& only) {
   std::vector<Module> modules{{"SHAPES-", codec::shapes::kDefinitions}};
   if (set == "h323")
     modules = {{"H225-", codec::h225::kDefinitions},
@@ -62,7 +61,9 @@ int run(const std::string& set, unsigned count, unsigned seed) {
   for (unsigned round = 0; round < count; ++round)
     for (const Module& module : modules)
       for (const Definition& definition : module.definitions)
-        status |= print_value(values, module.prefix + std::string{definition.name}, definition);
+        if (const std::string name = module.prefix + std::string{definition.name};
+            only.empty() || only == name)
+          status |= print_value(values, name, definition);
   return status;
 }
 
@@ -70,10 +71,10 @@ int run(const std::string& set, unsigned count, unsigned seed) {
 }  // namespace sallyport::tests
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "per_vectors h323|shapes COUNT SEED\n");
+  if (argc < 4) {
+    std::fprintf(stderr, "per_vectors h323|shapes COUNT SEED [TYPE]\n");
     return 2;
   }
   return sallyport::tests::run(argv[1], static_cast<unsigned>(std::stoul(argv[2])),
-                               static_cast<unsigned>(std::stoul(argv[3])));
+                               static_cast<unsigned>(std::stoul(argv[3])), argc > 4 ? argv[4] : "");
 }
