@@ -100,6 +100,17 @@ Schema describe_h323_route(ServerConfig::H323::Route& route) {
   return schema;
 }
 
+Schema describe_h323_relay(ServerConfig::H323::Relay& relay) {
+  Schema schema;
+  schema.add("gatekeeper", relay.gatekeeper, 1719, "The gatekeeper, host or host:port.");
+  schema.add("domains", relay.domains, "Terminals with an alias in one of these are relayed.");
+  schema.add("prefixes", relay.prefixes, "And those with a number that begins so.");
+  schema.add("user", relay.user,
+             "Whose password signs what the gatekeeper is sent (H.235.1), added by sallyport user "
+             "add USER@NAME, with the name of this table. Empty: nothing is signed.");
+  return schema;
+}
+
 void describe_h323(Schema& schema, ServerConfig::H323& h323) {
   schema.section("h323", "H.323, towards destinations and, through the agents, towards terminals.");
   schema.add("h323.enabled", h323.enabled, "Whether this server serves H.323, as its gatekeeper.");
@@ -139,6 +150,12 @@ void describe_h323(Schema& schema, ServerConfig::H323& h323) {
   schema.add("h323.neighbours", h323.neighbours, 1719,
              "Gatekeepers that are asked by LRQ for names that are not known here, "
              "[\"gk.example.com\"].");
+  schema.add("h323.relay_ports", h323.relay_ports,
+             "TCP ports outside where calls for relayed terminals are taken, one for each.");
+  schema.add_named("h323.relay", h323.relay, describe_h323_relay, "gk.example.net",
+                   {HostPort{"gk.example.net", 1719}, {"example.net"}, {"30"}, ""},
+                   "A gatekeeper elsewhere that registrations and calls are relayed to, one table "
+                   "for each.");
   schema.add_items("h323.routes", h323.routes, describe_h323_route,
                    {"", "0", {HostPort{"gateway.example.com", 0}}, false},
                    "Where calls go whose callee is not registered here, one table for each route. "
@@ -332,6 +349,10 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
     where.report("h323.gatekeeper", "is empty or longer than 64 octets", problems);
   if (config.h323.min_time_to_live > config.h323.max_time_to_live)
     where.report("h323.min_time_to_live", "greater than h323.max_time_to_live", problems);
+  for (const auto& [name, relay] : config.h323.relay)
+    if (relay.gatekeeper.host.empty() || (relay.domains.empty() && relay.prefixes.empty()))
+      where.report("h323.relay", "\"" + name + "\" lacks a gatekeeper, or domains and prefixes",
+                   problems);
   for (const ServerConfig::H323::Route& route : config.h323.routes)
     if (route.targets.empty()) where.report("h323.routes", "a route has no targets", problems);
   check(config.tls, where, problems);
@@ -357,6 +378,7 @@ std::vector<IpRange> ServerConfig::upstream_addresses() const {
   for (const Sip::Route& route : sip.routes)
     for (const HostPort& target : route.targets) add(target);
   for (const HostPort& neighbour : h323.neighbours) add(neighbour);
+  for (const auto& [name, relay] : h323.relay) add(relay.gatekeeper);
   for (const H323::Route& route : h323.routes)
     for (const HostPort& target : route.targets) add(target);
   return out;

@@ -119,6 +119,15 @@ struct ServerConfig {
       bool ask = false;               // by LRQ, where the call goes; else it goes to the target
       friend bool operator==(const Route&, const Route&) = default;
     };
+    // A gatekeeper elsewhere that registrations and calls are relayed to. The password that it
+    // wants is kept with the users, under the relay's name.
+    struct Relay {
+      HostPort gatekeeper;
+      std::vector<std::string> domains;   // of an alias
+      std::vector<std::string> prefixes;  // of a number
+      std::string user;                   // empty: nothing is signed
+      friend bool operator==(const Relay&, const Relay&) = default;
+    };
 
     bool enabled = false;
     std::vector<IpAddress> listen{IpAddress::any_v4(), IpAddress::any_v6()};
@@ -140,6 +149,8 @@ struct ServerConfig {
     bool dns_routing = false;  // Annex O for domains that are not ours
     std::vector<HostPort> neighbours;
     std::vector<Route> routes;
+    std::map<std::string, Relay> relay;  // by name
+    media::PortRange relay_ports{21000, 21999};
     bool keeps_passwords() const;  // whether a procedure is allowed that needs them as they are
   } h323;
 

@@ -39,6 +39,14 @@ h323::Config adapter_config(const config::ServerConfig& config, const std::strin
   out.clock_tolerance = config.h323.clock_tolerance;
   out.pre_grant = config.h323.pre_grant;
   out.neighbours = config.h323.neighbours;
+  for (const auto& [name, relay] : config.h323.relay)
+    out.relays.push_back({.name = name,
+                          .gatekeeper = relay.gatekeeper,
+                          .domains = relay.domains,
+                          .prefixes = relay.prefixes,
+                          .user = relay.user});
+  out.first_relay_port = config.h323.relay_ports.first;
+  out.last_relay_port = config.h323.relay_ports.last;
   out.limits = limits(config);
   out.max_endpoints = config.limits.registrations;
   out.max_endpoints_per_agent = config.limits.registrations_per_agent;

@@ -81,6 +81,7 @@ class Server final : public Acceptor::Observer {
   void stop();
   std::string name_of(Place place) const;
   std::string domain() const;
+  std::vector<std::string> relayed_domains() const;
   boost::json::object status() const;
   void describe_session(AgentId agent, boost::json::object& out) const;
   boost::json::object agents_media() const;
@@ -334,6 +335,14 @@ std::string Server::domain() const {
   return addresses_.advertised.front().to_string();
 }
 
+// And the gatekeepers elsewhere, whose users have their realm by the relay's name.
+std::vector<std::string> Server::relayed_domains() const {
+  std::vector<std::string> out;
+  if (sip_) out = sip_->relayed_domains();
+  for (const auto& [name, relay] : config_.h323.relay) out.push_back(name);
+  return out;
+}
+
 void Server::describe_session(AgentId agent, boost::json::object& out) const {
   const auto it = sessions_.find(agent);
   out["connected"] = it != sessions_.end() && it->second->attached();
@@ -475,7 +484,7 @@ std::string Server::start_admin() {
                     {.users = directory_->users(),
                      .default_domain = domain(),
                      .domains = sip_ ? sip_->domains() : std::vector<std::string>{domain()},
-                     .relayed = sip_ ? sip_->relayed_domains() : std::vector<std::string>{},
+                     .relayed = relayed_domains(),
                      .keep_passwords = config_.h323.keeps_passwords(),
                      .on_removed =
                          [this](const std::string& name, const std::string& of_domain) {

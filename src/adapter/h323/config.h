@@ -29,6 +29,16 @@ struct Listening {
 // H.225.0 7.2: "the Discovery Multicast Address".
 inline const IpAddress kDiscoveryGroup = IpAddress::v4({224, 0, 1, 41});
 
+// A gatekeeper elsewhere that registrations and calls are relayed to: of endpoints with an alias in
+// one of these domains, or a number that begins so.
+struct Relay {
+  std::string name;  // whose users hold the password that it wants
+  HostPort gatekeeper;
+  std::vector<std::string> domains;   // in lower case
+  std::vector<std::string> prefixes;  // digits
+  std::string user;                   // empty: nothing is signed
+};
+
 struct Config {
   Listening inside{.discovery = kPortDiscovery};
   Listening outside;
@@ -52,6 +62,10 @@ struct Config {
   bool pre_grant = true;                                // terminals may call without asking by ARQ
 
   std::vector<HostPort> neighbours;  // gatekeepers that are asked for names not known here
+  std::vector<Relay> relays;
+  // Where calls for relayed terminals are taken, one port for each.
+  std::uint16_t first_relay_port = 21000;
+  std::uint16_t last_relay_port = 21999;
 
   Limits limits;
   std::size_t max_endpoints = 100'000;

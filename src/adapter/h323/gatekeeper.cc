@@ -18,7 +18,7 @@ namespace {
 
 // A datagram that nobody needs to send. The largest that real endpoints send have a few hundred
 // octets, with many aliases and tokens a few thousand.
-constexpr per::Limits kReadLimits{.octets = 16 * 1024, .nodes = 2048, .depth = 24};
+constexpr per::Limits kReadLimits{.octets = std::size_t{16} * 1024, .nodes = 2048, .depth = 24};
 constexpr std::size_t kMostEchoed = 1024;
 constexpr Duration kHold = seconds{10};  // asked for by RIP
 
@@ -77,8 +77,8 @@ std::optional<std::uint16_t> reject_of(std::uint16_t request) {
 }  // namespace
 
 Gatekeeper::Gatekeeper(Stack& stack, Endpoints& endpoints, const brain::Users& users,
-                       Destinations& destinations, H235& h235, RasRequests& requests, SendRas send,
-                       Throttle::Limits throttle)
+                       Destinations& destinations, H235& h235, RasRequests& requests,
+                       Relays& relays, SendRas send, Throttle::Limits throttle)
     : stack_(stack),
       endpoints_(endpoints),
       users_(users),
@@ -86,7 +86,12 @@ Gatekeeper::Gatekeeper(Stack& stack, Endpoints& endpoints, const brain::Users& u
       send_(std::move(send)),
       h235_(h235),
       requests_(requests),
-      throttle_(throttle) {}
+      relays_(relays),
+      throttle_(throttle) {
+  relays_.set_on_lost([this](const std::string& endpoint, Commands& out) {
+    dismiss(endpoint, h225::UnregRequestReason::kReregistrationRequired.kIndex, out);
+  });
+}
 
 // ---- What comes ----
 
@@ -135,6 +140,9 @@ void Gatekeeper::on_datagram(const Hop& from, bool multicast, Bytes datagram, Co
 }
 
 void Gatekeeper::dispatch(Request& request, Commands& out) {
+  Message from_us;
+  if (relays_.on_request(request.asked.from, request.body, request.asked.sequence, from_us, out))
+    return answer(request.asked, from_us, out);
   switch (request.asked.kind) {
     case RasMessage::kGatekeeperRequest.kIndex:
       return on_discovery(request, out);

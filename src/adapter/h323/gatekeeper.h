@@ -18,6 +18,7 @@
 #include "adapter/h323/h235.h"
 #include "adapter/h323/ras_answers.h"
 #include "adapter/h323/ras_requests.h"
+#include "adapter/h323/relays.h"
 #include "adapter/h323/stack.h"
 #include "adapter/throttle.h"
 #include "base/log_limiter.h"
@@ -30,8 +31,8 @@ class Gatekeeper final : public Admissions {
  public:
   // All must outlive it. `send` answers from the port that RAS is heard at.
   Gatekeeper(Stack& stack, Endpoints& endpoints, const brain::Users& users,
-             Destinations& destinations, H235& h235, RasRequests& requests, SendRas send,
-             Throttle::Limits throttle);
+             Destinations& destinations, H235& h235, RasRequests& requests, Relays& relays,
+             SendRas send, Throttle::Limits throttle);
 
   void set_calls(Calls& calls) { calls_ = &calls; }
 
@@ -99,6 +100,7 @@ class Gatekeeper final : public Admissions {
   // The reason, if it cannot be granted.
   std::optional<std::uint16_t> read_claim(const Request& request, Claim& claim) const;
   std::optional<std::uint16_t> check_names(const Proof& proof, Claim& claim) const;
+  void keep(const Asked& asked, const Endpoint& endpoint, Commands& out);
   void registered(const Asked& asked, const Endpoint& endpoint, Commands& out);
   void choose_procedure(codec::per::View<codec::h225::GatekeeperRequest> asked,
                         codec::per::Edit<codec::h225::GatekeeperConfirm> confirm) const;
@@ -153,6 +155,7 @@ class Gatekeeper final : public Admissions {
   SendRas send_;
   H235& h235_;
   RasRequests& requests_;
+  Relays& relays_;
   RasAnswers answers_;
   static std::string throttled_as(const std::string& user) { return "h323:" + user; }
   Throttle throttle_;

@@ -216,8 +216,10 @@ void Gatekeeper::disengage(const std::string& id, const CallIdentifier& call,
                  [](const Message*, Commands&) {});
 }
 
-void Gatekeeper::on_call_over(const Destination& /*destination*/, const CallIdentifier& /*call*/,
-                              Commands& /*out*/) {}
+void Gatekeeper::on_call_over(const Destination& destination, const CallIdentifier& /*call*/,
+                              Commands& out) {
+  relays_.give_back(destination.grant, out);
+}
 
 // ---- Location ----
 

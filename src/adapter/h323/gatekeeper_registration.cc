@@ -212,6 +212,22 @@ void Gatekeeper::on_registration(Request& request, Commands& out) {
   if (claim.endpoint.id.empty()) claim.endpoint.id = stack_.random.hex(kIdOctets);
   const Asked asked = request.asked;
   const Endpoint endpoint = claim.endpoint;
+  const Relay* relay = relays_.relay_of(endpoint.aliases);
+  if (relay == nullptr) {
+    relays_.leave(endpoint.id, out);
+    return keep(asked, endpoint, out);
+  }
+  put_on_hold(asked, out);
+  relays_.enrol(endpoint, *relay, out,
+                [this, asked, endpoint](std::optional<std::uint16_t> why, Commands& commands) {
+                  if (!why) return keep(asked, endpoint, commands);
+                  stack_.counters.add("registrations_refused");
+                  forget(endpoint.id, commands);
+                  reject(asked, *why, commands);
+                });
+}
+
+void Gatekeeper::keep(const Asked& asked, const Endpoint& endpoint, Commands& out) {
   endpoints_.put(endpoint, out.wall_now(), [this, asked, endpoint, &out](const Result<void>& put) {
     if (!put) {
       stack_.counters.add("registrations_refused");
@@ -455,6 +471,7 @@ void Gatekeeper::forget(const std::string& id, Commands& out) {
     stack_.timers.stop(timer->second);
     expiries_.erase(timer);
   }
+  relays_.leave(id, out);
   if (endpoints_.find(id) == nullptr) return;
   endpoints_.remove(id, out.wall_now());
   if (calls_ != nullptr) calls_->on_endpoint_gone(id, out);
@@ -490,7 +507,14 @@ void Gatekeeper::forget_user(const std::string& user, WallTime now) {
 // After a restart: whoever the store still knew has as long as that says.
 void Gatekeeper::on_start(Commands& out) {
   endpoints_.restore(out.wall_now());
-  for (const Endpoint* endpoint : endpoints_.all()) expire_later(*endpoint, out);
+  for (const Endpoint* endpoint : endpoints_.all()) {
+    if (relays_.relay_of(endpoint->aliases) == nullptr) {
+      expire_later(*endpoint, out);
+    } else {
+      // Its calls come to a port that is not listened to any more: it has to begin anew.
+      endpoints_.remove(std::string{endpoint->id}, out.wall_now());
+    }
+  }
 }
 
 }  // namespace sallyport::adapter::h323

@@ -241,8 +241,8 @@ Result<void> H235::seal(per::Message& message, per::Node holder, const Sealing& 
   clear[h235::ClearToken::kGeneralID].set_octets(sealing.peer);
   const bool ends_with_nul = sealing.peer.size() >= 2 && sealing.peer.back() == 0 &&
                              sealing.peer[sealing.peer.size() - 2] == 0;
-  clear[h235::ClearToken::kSendersID].set_text(
-      ends_with_nul ? config_.gatekeeper + std::string{"\0", 1} : config_.gatekeeper);
+  const std::string& self = sealing.self.empty() ? config_.gatekeeper : sealing.self;
+  clear[h235::ClearToken::kSendersID].set_text(ends_with_nul ? self + std::string{"\0", 1} : self);
   auto signature = token[Hashed::kToken];
   signature[Hashed::Token::kAlgorithmOID].set_octets(h235_oid(version, kHmacSha1));
   (void)signature[Hashed::Token::kParamS];

@@ -27,6 +27,7 @@ struct Sealing {
   Buffer key;              // SHA-1 of the password
   Buffer peer;             // its sendersID, which is our generalID, octet for octet
   bool version_1 = false;  // the object identifiers of H.235 version 1
+  std::string self;        // our sendersID; empty: our gatekeeper's identifier
   friend bool operator==(const Sealing&, const Sealing&) = default;
 };
 

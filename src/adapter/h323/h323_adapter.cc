@@ -13,8 +13,10 @@ H323Adapter::H323Adapter(Config config, const Stores& stores, Throttle::Limits t
       endpoints_(config_, stores.registrations),
       h235_(config_, stores.users, random),
       requests_(stack_, h235_, sender()),
-      router_(stack_, endpoints_, stores.registrations, stores.routes, requests_),
-      gatekeeper_(stack_, endpoints_, stores.users, router_, h235_, requests_, sender(), throttle),
+      relays_(stack_, stores.users, requests_),
+      router_(stack_, endpoints_, stores.registrations, stores.routes, requests_, relays_),
+      gatekeeper_(stack_, endpoints_, stores.users, router_, h235_, requests_, relays_, sender(),
+                  throttle),
       calls_(stack_, router_, gatekeeper_) {
   gatekeeper_.set_calls(calls_);
 }
@@ -72,7 +74,7 @@ void H323Adapter::on_edge_lost(Place place, Commands& out) {
 
 void H323Adapter::on_listening(Place place, edge::ListenerId id, const TransportAddress& local,
                                Commands& out) {
-  if (calls_.on_listening(place, id, local, out)) return;
+  if (calls_.on_listening(place, id, local, out) || relays_.on_listening(id, out)) return;
   const auto it = listeners_.find(id);
   if (it != listeners_.end() && it->second.use == Use::Call)
     calls_.set_signalling_port(place, local.port);
@@ -80,7 +82,9 @@ void H323Adapter::on_listening(Place place, edge::ListenerId id, const Transport
 
 void H323Adapter::on_refused(Place place, std::uint64_t id, Errc code, const std::string& what,
                              Commands& out) {
-  if (router_.on_refused(id, out) || calls_.on_refused(place, id, code, what, out)) return;
+  if (router_.on_refused(id, out) || relays_.on_refused(id, out) ||
+      calls_.on_refused(place, id, code, what, out))
+    return;
   const auto it = listeners_.find(edge::ListenerId{id});
   if (it == listeners_.end()) return;
   log_.warning("h323 listener refused",
@@ -150,7 +154,7 @@ void H323Adapter::on_shutdown(Commands& out) { calls_.on_shutdown(out); }
 
 void H323Adapter::on_resolved(Place /*place*/, edge::QueryId id,
                               const std::vector<edge::Record>& records, Commands& out) {
-  router_.on_resolved(id, records, out);
+  if (!router_.on_resolved(id, records, out)) relays_.on_resolved(id, records, out);
 }
 
 void H323Adapter::on_local_address(Place /*place*/, edge::QueryId /*id*/,

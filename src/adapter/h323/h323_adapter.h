@@ -7,6 +7,7 @@
 //   call_signalling.h  calls: H.225.0 call signalling, H.245 and media, between two parties
 //   router.h         where a call goes, asked by the gatekeeper for ARQ and LRQ and by the call
 //                    signalling for Setup, through destinations.h
+//   relays.h         registrations and calls of terminals that belong to a gatekeeper elsewhere
 //
 // A terminal finds the gatekeeper at its agent (GRQ), registers there (RRQ), and is told that its
 // calls go to the agent, too: every call is routed through us. What the call signalling needs of
@@ -23,6 +24,7 @@
 #include "adapter/h323/call_signalling.h"
 #include "adapter/h323/config.h"
 #include "adapter/h323/gatekeeper.h"
+#include "adapter/h323/relays.h"
 #include "adapter/h323/router.h"
 #include "adapter/h323/stack.h"
 
@@ -52,7 +54,7 @@ class H323Adapter final : public Adapter {
   // Everything that is remembered of requests, registrations and calls, and timers that run. For
   // tests and status.
   std::size_t size() const {
-    return gatekeeper_.size() + router_.size() + calls_.size() + timers_.size();
+    return gatekeeper_.size() + relays_.size() + router_.size() + calls_.size() + timers_.size();
   }
 
   std::string_view protocol() const override { return "h323"; }
@@ -100,6 +102,7 @@ class H323Adapter final : public Adapter {
   Endpoints endpoints_;
   H235 h235_;
   RasRequests requests_;
+  Relays relays_;
   Router router_;
   Gatekeeper gatekeeper_;
   CallSignalling calls_;

@@ -143,14 +143,47 @@ void Router::find(const CallQuery& query, Commands& out, OnFound on_found) {
   const auto search = std::make_shared<Search>();
   search->query = query;
   search->on_found = std::move(on_found);
-  const Endpoint* caller = caller_of(query);
+  // What comes to a relayed terminal's own port comes from its gatekeeper.
+  const Endpoint* caller = relays_.endpoint_at(query.listener).empty() ? caller_of(query) : nullptr;
   if (caller != nullptr) search->found.endpoint = caller->id;
   search->caller = names_of(query, caller);
+  if (find_relayed(search, out)) return;
   find_registered(*search, out);
   if (search->found.destinations.empty()) find_at_address(*search);
   if (search->found.destinations.empty() && search->otherwise != Refusal::CalledPartyAway)
     plan(*search);
   step(search, out);
+}
+
+// From or to a terminal that is registered at another gatekeeper: that one is asked.
+bool Router::find_relayed(const SearchPtr& search, Commands& out) {
+  const std::string called = relays_.endpoint_at(search->query.listener);
+  const bool answer = !called.empty();
+  const std::string asks = answer ? called : search->found.endpoint;
+  if (!relays_.has(asks)) return false;
+  search->questions = 1;
+  relays_.admit(
+      asks, search->query, answer, out,
+      [this, search, called](std::optional<Destination> granted, Refusal why, Commands& commands) {
+        if (!granted) {
+          search->refuse(why, "refused_by_relay");
+          return finish(search, commands);
+        }
+        const Endpoint* endpoint = std::as_const(endpoints_).find(called);
+        if (endpoint == nullptr) {
+          search->found.destinations.push_back(std::move(*granted));
+          return finish(search, commands);
+        }
+        // It may answer: the call goes to the terminal itself.
+        Destination& made = search->add({.place = endpoint->place,
+                                         .transport = edge::Transport::Tcp,
+                                         .remote = endpoint->signalling,
+                                         .local = {endpoint->local, 0}});
+        made.endpoint = endpoint->id;
+        made.grant = granted->grant;
+        finish(search, commands);
+      });
+  return true;
 }
 
 void Router::find_registered(Search& search, Commands& out) {

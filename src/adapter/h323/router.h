@@ -1,8 +1,9 @@
 // Where a call goes (DESIGN section 6): a name that is registered here to its terminal, a number
 // that begins as a gateway serves it to that gateway, everything else where the static routes say,
-// to an address, or where DNS says (H.323 Annex O), and at last where a neighbour says (LRQ). Never
-// an open relay: from outside only what is registered here can be reached, and who leaves for
-// elsewhere must be registered. Brain's thread.
+// to an address, or where DNS says (H.323 Annex O), and at last where a neighbour says (LRQ). About
+// calls of terminals that are registered at a gatekeeper elsewhere as well, that one decides
+// (relays.h). Never an open relay: from outside only what is registered here can be reached, and
+// who leaves for elsewhere must be registered. Brain's thread.
 #pragma once
 
 #include <deque>
@@ -16,6 +17,7 @@
 #include "adapter/h323/destinations.h"
 #include "adapter/h323/endpoints.h"
 #include "adapter/h323/ras_requests.h"
+#include "adapter/h323/relays.h"
 #include "adapter/h323/stack.h"
 #include "brain/registrations.h"
 #include "brain/routing.h"
@@ -31,12 +33,13 @@ class Router final : public Destinations {
 
   // All must outlive it.
   Router(Stack& stack, Endpoints& endpoints, brain::Registrations& registrations,
-         const brain::Routing& routes, RasRequests& requests)
+         const brain::Routing& routes, RasRequests& requests, Relays& relays)
       : stack_(stack),
         endpoints_(endpoints),
         registrations_(registrations),
         routes_(routes),
-        requests_(requests) {}
+        requests_(requests),
+        relays_(relays) {}
 
   void find(const CallQuery& query, Commands& out, OnFound on_found) override;
 
@@ -57,6 +60,7 @@ class Router final : public Destinations {
   bool is_ours(const std::string& host, const CallQuery& query) const;
   std::vector<std::string> identities_for(const CallQuery& query) const;
 
+  bool find_relayed(const SearchPtr& search, Commands& out);
   void find_registered(Search& search, Commands& out);
   void find_at_address(Search& search);
   void plan(Search& search);
@@ -77,6 +81,7 @@ class Router final : public Destinations {
   brain::Registrations& registrations_;
   const brain::Routing& routes_;
   RasRequests& requests_;
+  Relays& relays_;
   std::map<edge::QueryId, SearchPtr> searches_;  // by the question that is open
   using Asked = std::pair<Place, CallIdentifier>;
   struct Remembered {

@@ -113,11 +113,12 @@ struct RasWorld {
     return on_sent(to, datagram);
   };
   RasRequests requests{stack, h235, send_ras};
-  Router router{stack, endpoints, registrations, routing, requests};
+  Relays relays{stack, users, requests};
+  Router router{stack, endpoints, registrations, routing, requests, relays};
   FakeCalls calls;
   std::vector<Sent> sent;
   bool deaf = false;  // nothing can be sent
-  Gatekeeper gatekeeper{stack, endpoints, users, router, h235, requests, send_ras, {}};
+  Gatekeeper gatekeeper{stack, endpoints, users, router, h235, requests, relays, send_ras, {}};
   FakeCommands out;
 };
 
