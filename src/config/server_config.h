@@ -129,7 +129,7 @@ struct ServerConfig {
       friend bool operator==(const Relay&, const Relay&) = default;
     };
 
-    bool enabled = false;
+    bool enabled = true;
     std::vector<IpAddress> listen{IpAddress::any_v4(), IpAddress::any_v6()};
     std::uint16_t ras_port = 1719;
     std::uint16_t call_port = 1720;

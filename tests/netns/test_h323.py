@@ -39,7 +39,7 @@ class Terminal:
 
 @pytest.fixture
 def world(scene: Scene) -> World:
-    world = World(scene, {"h323.enabled": True, "h323.authenticate": False})
+    world = World(scene, {"h323.authenticate": False})
     world.add_site("a")
     return world
 
@@ -61,7 +61,7 @@ def test_a_terminal_discovers_and_registers_at_its_agent(world: World):
 
 
 def test_a_terminal_without_a_password_does_not_register(scene: Scene):
-    world = World(scene, {"h323.enabled": True})
+    world = World(scene)
     world.add_site("a")
     terminal = Terminal(world.scene.sites["a"].host("room", 40))
     answer, _ = terminal.ask(RRQ, (world.agents["a"].host.address, 1719))
