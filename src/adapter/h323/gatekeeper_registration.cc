@@ -341,7 +341,12 @@ std::optional<std::uint16_t> Gatekeeper::check_names(const Proof& proof, Claim& 
 
   if (const Endpoint* before = endpoints_.find_at(endpoint.place, endpoint.signalling);
       before != nullptr && before->id != endpoint.id) {
-    if (endpoint.id.empty() && (before->user.empty() || before->user == endpoint.user)) {
+    // Whoever is registered at that address is not pushed aside by another.
+    const bool same_host = before->ras.ip == endpoint.ras.ip;
+    const bool may =
+        proven ? same_host || before->user == proof.user : same_host && before->user.empty();
+    if (!may) return Reason::kInvalidCallSignalAddress.kIndex;
+    if (endpoint.id.empty()) {
       endpoint.id = before->id;
     } else {
       claim.replaced.push_back(before->id);

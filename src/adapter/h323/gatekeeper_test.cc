@@ -159,6 +159,15 @@ TEST_F(GatekeeperTest, KnowsATerminalAgainThatHasLostItsMemory) {
   EXPECT_TRUE(world.calls.gone.empty());
 }
 
+TEST_F(GatekeeperTest, LetsNobodyPushATerminalAsideBySayingItsAddress) {
+  RasTerminal alice = registered({id("Alice")});
+  RasTerminal thief = terminal(kSiteA, "10.1.1.66:1719");
+  thief.signalling = alice.signalling;
+  EXPECT_EQ(what(thief.register_as({id("Mallory")})),
+            "registrationReject invalidCallSignalAddress");
+  EXPECT_EQ(names(), std::vector<std::string>{"h323-id:Alice"});
+}
+
 TEST_F(GatekeeperTest, AddsNamesToARegistration) {
   RasTerminal alice = registered({id("Alice")});
   using Asks = h225::RegistrationRequest;

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapter/claimant.h"
 #include "adapter/h323/tree.h"
 
 namespace sallyport::adapter::h323 {
@@ -50,10 +51,10 @@ void RasRequests::send(per::Message& message, const Hop& to, const std::optional
     stack_.counters.add("ras_requests_too_many");
     return on_answer(nullptr, out);
   }
-  do {
-    if (++last_number_ == 0) ++last_number_;
-  } while (open_.contains(last_number_));
-  const std::uint16_t number = last_number_;
+  // Not one after another: whoever could guess the next one could answer it in another's name.
+  std::uint16_t number = 0;
+  while (number == 0 || open_.contains(number))
+    number = static_cast<std::uint16_t>(stack_.random.below(65536));
   const per::Node request = message.root().chosen();
   const auto sequence = member_named(request.type(), "requestSeqNum");
   message.edit(request).member(*sequence).set(number);
@@ -107,8 +108,11 @@ bool RasRequests::on_message(const per::Message& message, Bytes octets, const Ho
   const per::Node answer = message.root().chosen();
   const auto number = static_cast<std::uint16_t>(child_named(answer, "requestSeqNum").integer());
   const auto it = open_.find(number);
-  // Whoever has several sockets may answer from another port, or LRQ from another gatekeeper.
-  const bool anybody = it != open_.end() && it->second.kind == RasMessage::kLocationRequest.kIndex;
+  // Whoever has several sockets may answer from another port; and an LRQ that was passed on is
+  // answered by another gatekeeper, if it is one that we know.
+  const bool anybody = it != open_.end() &&
+                       it->second.kind == RasMessage::kLocationRequest.kIndex &&
+                       is_upstream(stack_.config.limits.upstreams, from);
   if (it == open_.end() || it->second.to.place != from.place ||
       (!anybody && it->second.to.remote.ip != from.remote.ip))
     return false;

@@ -59,7 +59,6 @@ class RasRequests {
   H235& h235_;
   SendRas send_;
   std::map<std::uint16_t, Request> open_;
-  std::uint16_t last_number_ = 0;
 };
 
 }  // namespace sallyport::adapter::h323

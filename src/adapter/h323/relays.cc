@@ -420,10 +420,11 @@ void Relays::give_back(std::uint64_t grant, Commands& out) {
 
 bool Relays::on_request(const Hop& from, per::Node body, std::uint16_t sequence, Message& message,
                         Commands& out) {
+  if (!from.place.is_outside() || seats_.empty()) return false;
   const std::string identifier = child_named(body, "endpointIdentifier").text();
   const auto it = std::find_if(seats_.begin(), seats_.end(), [&](const auto& entry) {
-    return from.place.is_outside() && entry.second.gatekeeper.remote.ip == from.remote.ip &&
-           !identifier.empty() && entry.second.identifier == identifier;
+    return entry.second.gatekeeper.remote.ip == from.remote.ip && !identifier.empty() &&
+           entry.second.identifier == identifier;
   });
   if (it == seats_.end()) return false;
   if (body.member() == RasMessage::kDisengageRequest.kIndex) {

@@ -154,6 +154,19 @@ TEST_F(RouterTest, AsksAllNeighboursForWhatNobodyKnows) {
   EXPECT_EQ(found->refusal, Refusal::CalledPartyNotRegistered);
 }
 
+TEST_F(RouterTest, TakesAnAnswerOfNobodyElse) {
+  find(query({Alias::Kind::UrlId, "h323:bob@pbx.example.net"}));
+  ASSERT_EQ(world.sent.size(), 1U);
+  RasWorld::Sent forged = world.sent.front();
+  forged.to.remote = at("192.0.2.66:1719");
+  answer_location(forged, "192.0.2.66:1720");
+  EXPECT_EQ(where(), Strings{"not yet"});
+  world.config.limits.upstreams = {*IpRange::parse("192.0.2.32/28")};
+  forged.to.remote = at("192.0.2.33:1719");
+  answer_location(forged, "192.0.2.34:1720");
+  EXPECT_EQ(where(), Strings{"192.0.2.34:1720"}) << "one that it was passed on to";
+}
+
 TEST_F(RouterTest, AsksOnceForAnArqAndTheSetupThatFollows) {
   CallQuery both = query(number("0301"));
   both.call = {1, 2, 3};
