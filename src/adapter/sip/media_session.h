@@ -14,20 +14,12 @@
 #include <vector>
 
 #include "adapter/call_info.h"
+#include "adapter/sdp_media.h"
 #include "adapter/sip/config.h"
 #include "adapter/sip/dialog.h"
 #include "codec/sdp/sdp.h"
 
 namespace sallyport::adapter::sip {
-
-// One side of an offer or answer: whose SDP it is, and where media of that side is reached.
-struct MediaParty {
-  Place place;
-  IpAddress signalling;  // where its signalling comes from
-  IpAddress shown;       // our own address as that side sees it: for SDP without any port
-  bool behind_nat = false;
-  Marks marks;
-};
 
 class MediaSession {
  public:

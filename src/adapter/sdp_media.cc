@@ -1,0 +1,78 @@
+#include "adapter/sdp_media.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "codec/sdp/traffic.h"
+
+namespace sallyport::adapter {
+
+using codec::sdp::Description;
+
+namespace {
+
+media::Accept accept_from(const MediaParty& party, const IpAddress& signalled) {
+  if (!party.place.is_outside()) return media::Accept::SignalledHost;
+  if (party.behind_nat || signalled.is_private()) return media::Accept::FirstPlausible;
+  return media::Accept::SignalledAddress;
+}
+
+}  // namespace
+
+bool is_active(const codec::sdp::Media& media) { return media.port != 0 && media.is_udp(); }
+
+unsigned components_of(const codec::sdp::Media& media) { return media.is_rtp() ? 2 : 1; }
+
+edge::Dscp mark_of(const codec::sdp::Media& media, const Marks& marks) {
+  if (media.kind == "audio" || media.kind == "image") return marks.audio;
+  return media.kind == "video" ? marks.video : marks.other;
+}
+
+// Four times what was agreed, and far more than any telephone, since a terminal may change to
+// another codec of the list, or send a picture at once.
+media::Rate most_of(const Description& offered, const Description& answered, std::size_t index) {
+  const auto one = codec::sdp::traffic(offered, index);
+  const auto other = codec::sdp::traffic(answered, index);
+  const std::uint64_t packets = 4 * std::max(one.packets, other.packets) + 1000;
+  const std::uint64_t octets = 4 * std::max(one.bits, other.bits) / 8 + 250'000;
+  constexpr std::uint64_t kLargest = std::numeric_limits<std::uint32_t>::max();
+  return {.packets = static_cast<std::uint32_t>(std::min(packets, kLargest)),
+          .octets = static_cast<std::uint32_t>(std::min(octets, kLargest))};
+}
+
+media::RemoteSpec remote_of(const codec::sdp::Media& media, const MediaParty& party,
+                            unsigned components) {
+  media::RemoteSpec remote;
+  const auto rtp = media.address(0);
+  // A name instead of an address: media comes from where signalling comes from, as far as we know.
+  const TransportAddress first = rtp ? *rtp : TransportAddress{party.signalling, 0};
+  remote.accept = rtp ? accept_from(party, first.ip) : media::Accept::FirstPlausible;
+  for (unsigned i = 0; i < components; ++i) {
+    auto address = i == 0 ? rtp : media.address(i);
+    const bool sends = address && !address->ip.is_unspecified() && (i == 0 || media.is_rtp());
+    remote.addresses.push_back(sends ? *address : TransportAddress{first.ip, 0});
+  }
+  return remote;
+}
+
+std::string with_ports(
+    const Description& description, const IpAddress& session,
+    const std::function<const std::vector<TransportAddress>*(std::size_t)>& port) {
+  codec::sdp::Editor editor{description};
+  editor.set_session_address(session);
+  for (std::size_t i = 0; i < description.media().size(); ++i) {
+    if (description.media()[i].port == 0) continue;
+    const auto* own = port(i);
+    if (own == nullptr || own->empty()) {
+      editor.reject_media(i);
+      continue;
+    }
+    std::optional<TransportAddress> rtcp;
+    if (own->size() > 1 && description.media()[i].is_rtp()) rtcp = (*own)[1];
+    editor.set_media(i, own->front(), rtcp);
+  }
+  return editor.finish();
+}
+
+}  // namespace sallyport::adapter
