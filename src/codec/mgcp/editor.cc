@@ -38,6 +38,10 @@ void Editor::set_endpoint(std::string_view endpoint) {
   if (message_.is_command()) replace(message_.endpoint_, one_line(endpoint));
 }
 
+void Editor::set_commentary(std::string_view commentary) {
+  if (!message_.commentary_.empty()) replace(message_.commentary_, one_line(commentary));
+}
+
 void Editor::set(std::size_t parameter, std::string_view value) {
   const std::string_view old = message_.parameters_[parameter].value;
   const bool after_colon = old.empty() && old.data()[-1] == ':';

@@ -103,7 +103,8 @@ class Editor {
   explicit Editor(const Message& message) : message_(message) {}
 
   void set_transaction(TransactionId id);
-  void set_endpoint(std::string_view endpoint);  // of a command
+  void set_endpoint(std::string_view endpoint);      // of a command
+  void set_commentary(std::string_view commentary);  // of a response that has one
   void set(std::size_t parameter, std::string_view value);
   void remove(std::size_t parameter);
   void add(std::string_view name, std::string_view value);  // behind the last parameter

@@ -154,6 +154,17 @@ TEST(MgcpEditor, ChangesWhatItIsTold) {
             "v=0\r\ns=-\r\n");
 }
 
+TEST(MgcpEditor, ChangesTheCommentaryOfAResponseThatHasOne) {
+  const auto message = Message::parse("400 7 /L no luck \r\nX: 1\r\n");
+  Editor edit{*message};
+  edit.set_commentary("bad\nluck");
+  EXPECT_EQ(edit.finish(), "400 7 /L bad luck \r\nX: 1\r\n");
+  const auto mute = Message::parse("400 7\r\n");
+  Editor none{*mute};
+  none.set_commentary("x");
+  EXPECT_EQ(none.finish(), "400 7\r\n");
+}
+
 TEST(MgcpEditor, AddsBehindALastLineWithoutAnEnd) {
   const auto message = Message::parse("200 7 OK");
   Editor edit{*message};
