@@ -60,8 +60,8 @@ struct Config {
   // RSIP that one call agent is given in a second; more wait for their turn.
   unsigned restarts_a_second = 20;
   std::size_t max_waiting_restarts = 5000;
-  // A gateway of which nothing was heard for so long is forgotten. It need not say anything while
-  // nobody uses it.
+  // One that was learnt, and of which nothing was heard for so long, is not known any more after a
+  // restart. A gateway need not say anything while nobody uses it.
   Duration gateway_life = std::chrono::hours{24 * 14};
 
   Limits limits;

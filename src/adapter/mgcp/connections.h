@@ -46,7 +46,6 @@ struct Connection {
   std::string local;    // its endpoint's local name
   std::string call_id;  // C:
   std::string id;       // I:; empty until the gateway has told it
-  std::string mode;     // M:, as the call agent said last
   MediaParty near, far;
   std::vector<Stream> streams;
   std::string near_text, far_text;  // the descriptions as gateway and call agent wrote them

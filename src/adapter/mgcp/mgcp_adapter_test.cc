@@ -171,6 +171,11 @@ TEST(Mgcp, NoPrivateAddressLeavesInAnyParameterOrText) {
                             "NTFY 7 aaln/1@[10.1.1.5] MGCP 1.0\r\nX: 1\r\nX-Agent: at 10.1.1.5\r\n"
                             "O: L/hd(10.1.1.77)\r\n");
   world.expect_nothing_leaked();
+  const std::string passed =
+      world.passed_from_call_agent("RQNT 4 " + on(kShownA) + " MGCP 1.0\r\nX: 1\r\n");
+  EXPECT_EQ(
+      world.passed_from_gateway(kSiteA, "400 " + World::id_of(passed) + " 10.1.1.5 is busy\r\n"),
+      "400 4 198.51.100.1 is busy\r\n");
   world.exchange(kSiteA, "AUEP 5 " + on(kShownA) + " MGCP 1.0\r\nF: A\r\n", "200",
                  "A: a:PCMU, x-at:10.1.1.5\r\n\r\nv=0\r\ns=10.1.1.5\r\nc=IN IP4 10.1.1.5\r\n");
   world.expect_nothing_leaked();
@@ -403,6 +408,43 @@ TEST(Mgcp, OneSiteCannotFillTheGatewaysOfAnother) {
               StartsWith("502 9"));
   EXPECT_THAT(world.passed_from_gateway(kSiteB, "NTFY 9 a@gw9 MGCP 1.0\r\nX: 1\r\n"),
               StartsWith("NTFY "));
+}
+
+TEST(Mgcp, RubbishDoesNoHarm) {
+  World world;
+  const std::vector<std::string> seeds = {
+      "RSIP 1 *@[10.1.1.5] MGCP 1.0\r\nRM: restart\r\n",
+      "NTFY 2 aaln/1@[10.1.1.5] MGCP 1.0\r\nN: ca@[10.1.1.1]:2727\r\nX: 1\r\nO: hd\r\nK: 1-2\r\n",
+      "CRCX 3 " + on(kShownA) + " MGCP 1.0\r\nC: 7\r\nM: sendrecv\r\nN: ca@ca.example.com\r\n\r\n" +
+          sdp("192.0.2.40", 5000),
+      "AUCX 4 " + on(kShownA, "*") + " MGCP 1.0\r\nI: 1\r\nF: LC, RC\r\n.\r\n200 5 OK\r\n",
+      "DLCX 6 " + on(kShownA) + " MGCP 1.0\r\nC: 7\r\n",
+  };
+  SeededRandom random{11};
+  for (int i = 0; i < 5000; ++i) {
+    std::string text = seeds[random.below(seeds.size())];
+    for (std::uint64_t n = random.below(4); n > 0; --n)
+      text[random.below(text.size())] = static_cast<char>(random.below(256));
+    text.resize(text.size() - random.below(text.size() / 4));
+    world.sent.clear();
+    if (random.below(2) == 0)
+      world.from_gateway(kSiteA, text);
+    else
+      world.from_call_agent(text);
+    for (const World::Sent& each : world.sent)
+      EXPECT_TRUE(codec::mgcp::Message::parse(each.text)) << each.text;
+    world.expect_nothing_leaked();
+    // What was passed on to the gateway is answered with as much sense.
+    if (!world.sent.empty() && world.sent.back().place == kSiteA && random.below(2) == 0) {
+      const std::string answer = "200 " + World::id_of(world.sent.back().text) +
+                                 " OK\r\nI: 1\r\n\r\n" + sdp("10.1.1.5", 6000);
+      world.from_gateway(kSiteA, answer.substr(0, answer.size() - random.below(60)));
+    }
+    if (i % 50 == 0) world.pass(1s);
+  }
+  world.from_gateway(kSiteA, "RSIP 999 *@[10.1.1.5] MGCP 1.0\r\nRM: forced\r\n");
+  world.pass(11min);
+  EXPECT_LE(world.adapter->size(), 1U) << "the call agent's name is resolved again some time";
 }
 
 // ---- The mirror: the call agent inside, gateways outside ----

@@ -96,8 +96,8 @@ class Relay {
   void write_to_call_agent(TransactionId ours, const std::string& text, Commands& out);
   void on_connection_answer(Transaction& transaction, const Message& answer, Gateway& gateway,
                             std::string_view local, Commands& out);
-  void write_descriptions(const Transaction& transaction, const Message& answer, Editor& edit,
-                          Commands& out);
+  void write_descriptions(const Transaction& transaction, const Message& answer,
+                          Editor& edit) const;
   void from_call_agent(Transaction& transaction, const Message& message, Commands& out);
 
   // For call agents: the entity that the gateway names by our address.

@@ -120,7 +120,6 @@ void Relay::on_connection_answer(Transaction& transaction, const Message& answer
                                   : answer.find("I").value_or(std::string_view{});
   if (!id.empty() && connection->id.empty()) connections_.made(*connection, local, id, out);
   if (has_description) connection->near_text = answer.descriptions().front();
-  if (answer.is_success() && !about.mode.empty()) connection->mode = about.mode;
   if (answer.is_success() && !about.description.empty()) connection->far_text = about.description;
 }
 
@@ -137,6 +136,9 @@ void Relay::write_to_call_agent(TransactionId ours, const std::string& text, Com
   const IpAddress shown = shown_to(transaction->from);
   Editor edit{*message};
   edit.set_transaction(transaction->theirs);
+  if (std::string safe = without_addresses(message->commentary(), *gateway, shown);
+      safe != message->commentary())
+    edit.set_commentary(safe);
   for (std::size_t i = 0; i < message->parameters().size(); ++i) {
     const Parameter& each = message->parameters()[i];
     const bool is_endpoint = is(each, "Z") || is(each, "Z2");
@@ -151,12 +153,12 @@ void Relay::write_to_call_agent(TransactionId ours, const std::string& text, Com
       edit.set(i, safe);
     }
   }
-  write_descriptions(*transaction, *message, edit, out);
+  write_descriptions(*transaction, *message, edit);
   answer(*transaction, edit.finish(), !message->is_provisional(), out);
 }
 
-void Relay::write_descriptions(const Transaction& transaction, const Message& answer, Editor& edit,
-                               Commands& /*out*/) {
+void Relay::write_descriptions(const Transaction& transaction, const Message& answer,
+                               Editor& edit) const {
   const About& about = transaction.about;
   const Gateway& gateway = *gateways_.find(about.gateway);
   const IpAddress shown = shown_to(transaction.from);

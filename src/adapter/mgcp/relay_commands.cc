@@ -106,8 +106,6 @@ Relay::Progress Relay::to_gateway(const BatchPtr& batch, const Message& command,
       about.call_id = each.value;
     } else if (is(each, "I")) {
       about.connection = each.value;
-    } else if (is(each, "M")) {
-      about.mode = each.value;
     } else if (is(each, "F")) {
       about.asks_local = lists(each.value, "LC");
       about.asks_remote = lists(each.value, "RC");

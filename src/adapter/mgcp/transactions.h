@@ -34,7 +34,6 @@ struct About {
   std::string local;        // the endpoint's, may hold wildcards
   std::string call_id;      // C:
   std::string connection;   // I:
-  std::string mode;         // M:
   std::string notified;     // N: as the call agent wrote it; empty: none
   std::string description;  // the remote one of CRCX and MDCX, as the call agent wrote it
   bool asks_local = false;  // AUCX: LC, RC
