@@ -188,6 +188,12 @@ std::vector<Service> services(const config::ServerConfig& config) {
     for (const config::ListenAddress& listen : config.sip.listen)
       add(listen.transport != edge::Transport::Udp, std::to_string(listen.address.port),
           "SIP of destinations");
+  const auto is_outside = [](const auto& each) { return each.agent.empty(); };
+  const config::ServerConfig::Mgcp& mgcp = config.mgcp;
+  if (mgcp.enabled && std::any_of(mgcp.call_agents.begin(), mgcp.call_agents.end(), is_outside))
+    add(false, std::to_string(mgcp.as_gateway), "MGCP of call agents");
+  if (mgcp.enabled && std::any_of(mgcp.gateways.begin(), mgcp.gateways.end(), is_outside))
+    add(false, std::to_string(mgcp.as_call_agent), "MGCP of gateways");
   return out;
 }
 

@@ -45,8 +45,9 @@ struct AgentConfig {
         *IpRange::parse("192.168.0.0/16"),
         *IpRange::parse("fc00::/7"),
     };
-    std::vector<media::PortRange> listen_ports{{1718, 1720}, {5060, 5061}};
-    std::vector<std::string> protocols{"sip", "h323"};
+    std::vector<media::PortRange> listen_ports{
+        {1718, 1720}, {2427, 2427}, {2727, 2727}, {5060, 5061}};
+    std::vector<std::string> protocols{"sip", "h323", "mgcp"};
     unsigned max_sockets = 4000;
   } policy;
 

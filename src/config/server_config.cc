@@ -162,6 +162,58 @@ void describe_h323(Schema& schema, ServerConfig::H323& h323) {
                    "The longest match wins.");
 }
 
+Schema describe_call_agent(ServerConfig::Mgcp::CallAgent& call_agent) {
+  Schema schema;
+  schema.add("address", call_agent.address, 2727, "The call agent, host or host:port.");
+  schema.add("agent", call_agent.agent, "The agent behind which it is; empty: outside.");
+  schema.add("serves", call_agent.serves,
+             "The agents whose gateways it controls. Empty: of all agents; or, if it is behind an "
+             "agent itself, the gateways outside.");
+  return schema;
+}
+
+Schema describe_gateway(ServerConfig::Mgcp::Gateway& gateway) {
+  Schema schema;
+  schema.add("address", gateway.address, 2427,
+             "Where the gateway takes commands, address or address:port.");
+  schema.add("agent", gateway.agent, "The agent behind which it is; empty: outside.");
+  schema.add("domain", gateway.domain,
+             "The domain of its endpoints as it writes it itself; empty: its address in brackets.");
+  schema.add("name", gateway.name,
+             "The domain by which call agents know it; empty: GATEWAY.AGENT.DOMAIN.");
+  return schema;
+}
+
+void describe_mgcp(Schema& schema, ServerConfig::Mgcp& mgcp) {
+  schema.section("mgcp", "MGCP between gateways and call agents, one of them behind an agent.");
+  schema.add("mgcp.enabled", mgcp.enabled, "Whether this server serves MGCP.");
+  schema.add("mgcp.listen", mgcp.listen, "Addresses where what is outside reaches the server.");
+  schema.add("mgcp.as_gateway", mgcp.as_gateway, 1, 65535,
+             "UDP port there where call agents reach the gateways that are behind agents.");
+  schema.add("mgcp.as_call_agent", mgcp.as_call_agent, 1, 65535,
+             "UDP port there where gateways reach a call agent that is behind an agent; opened if "
+             "mgcp.gateways has one outside.");
+  schema.add("mgcp.inside_as_call_agent", mgcp.inside_as_call_agent, 0, 65535,
+             "UDP port that agents are asked to listen on for their gateways; 0: none.");
+  schema.add("mgcp.inside_as_gateway", mgcp.inside_as_gateway, 0, 65535,
+             "The same for call agents; only agents with one are asked. 0: none.");
+  schema.add("mgcp.domain", mgcp.domain,
+             "Call agents know a gateway as GATEWAY.AGENT.DOMAIN: its own domain, or its address "
+             "with dashes, the agent's name, and this. Empty: the default domain, if it is a "
+             "name.");
+  schema.add("mgcp.restarts_per_second", mgcp.restarts_per_second, 1, 10000,
+             "RestartInProgress that one call agent is given in a second; more wait, in random "
+             "order.");
+  schema.add_items("mgcp.call_agents", mgcp.call_agents, describe_call_agent,
+                   {"", HostPort{"ca.example.com", 2727}, {}},
+                   "Who may control gateways, one table for each; nobody else may. What a gateway "
+                   "says goes to the one that it was told to notify, or else to the first.");
+  schema.add_items("mgcp.gateways", mgcp.gateways, describe_gateway,
+                   {"site1", HostPort{"10.1.1.5", 2427}, "", ""},
+                   "Gateways that are known without having said anything, one table for each. "
+                   "Outside, only these are; inside, every gateway that says something is.");
+}
+
 void describe_marks(Schema& schema, const std::string& section, ServerConfig::Marks& marks) {
   schema.add(section + ".signalling", marks.signalling, 0, 63, "Signalling.");
   schema.add(section + ".audio", marks.audio, 0, 63, "Audio, and fax.");
@@ -188,11 +240,11 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
       "Calls that nobody has answered yet, at once from one address outside (IPv6: one /64) "
       "that is no upstream, and an eighth of calls_per_agent at most; as many more as it has "
       "calls that were answered. To one phone, all of them together may have twice as many.");
-  schema.add(
-      "limits.requests_per_second", limits.requests_per_second, 1, kMany,
-      "Requests (SIP, RAS) a second from one agent's network, or one upstream, twice as many at "
-      "once; a fifth from one address outside (IPv6: one /64) that is no upstream. Some of "
-      "what is more is refused, the rest dropped.");
+  schema.add("limits.requests_per_second", limits.requests_per_second, 1, kMany,
+             "Requests (SIP, RAS, MGCP) a second from one agent's network, or one upstream, twice "
+             "as many at "
+             "once; a fifth from one address outside (IPv6: one /64) that is no upstream. Some of "
+             "what is more is refused, the rest dropped.");
   schema.add("limits.new_calls_per_second", limits.new_calls_per_second, 1, kMany,
              "The same for new calls.");
   schema.add("limits.upstreams", limits.upstreams,
@@ -283,6 +335,7 @@ Schema describe(ServerConfig& config) {
 
   describe_sip(schema, config.sip);
   describe_h323(schema, config.h323);
+  describe_mgcp(schema, config.mgcp);
 
   schema.section("dscp",
                  "How packets are marked for quality of service (DSCP, 0 to 63): to terminals, and "
@@ -355,6 +408,14 @@ void check(const ServerConfig& config, const Places& where, Problems& problems) 
                    problems);
   for (const ServerConfig::H323::Route& route : config.h323.routes)
     if (route.targets.empty()) where.report("h323.routes", "a route has no targets", problems);
+  if (config.mgcp.enabled && config.mgcp.call_agents.empty())
+    where.report("mgcp.call_agents", "nobody could control the gateways", problems);
+  for (const ServerConfig::Mgcp::CallAgent& call_agent : config.mgcp.call_agents)
+    if (call_agent.address.host.empty())
+      where.report("mgcp.call_agents", "a call agent has no address", problems);
+  for (const ServerConfig::Mgcp::Gateway& gateway : config.mgcp.gateways)
+    if (!gateway.address.literal())
+      where.report("mgcp.gateways", "\"" + gateway.address.host + "\" is no IP address", problems);
   check(config.tls, where, problems);
   check(config.modes, where, problems);
 }

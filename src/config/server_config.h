@@ -154,6 +154,33 @@ struct ServerConfig {
     bool keeps_passwords() const;  // whether a procedure is allowed that needs them as they are
   } h323;
 
+  struct Mgcp {
+    struct CallAgent {
+      std::string agent;  // behind which of our agents; empty: outside
+      HostPort address;
+      std::vector<std::string> serves;  // agents; empty: all, or inside those outside
+      friend bool operator==(const CallAgent&, const CallAgent&) = default;
+    };
+    struct Gateway {
+      std::string agent;  // behind which of our agents; empty: outside
+      HostPort address;   // an address, no name
+      std::string domain;
+      std::string name;
+      friend bool operator==(const Gateway&, const Gateway&) = default;
+    };
+
+    bool enabled = false;
+    std::vector<IpAddress> listen{IpAddress::any_v4(), IpAddress::any_v6()};
+    std::uint16_t as_gateway = 2427;
+    std::uint16_t as_call_agent = 2727;
+    std::uint16_t inside_as_gateway = 2427;
+    std::uint16_t inside_as_call_agent = 2727;
+    std::string domain;
+    std::vector<CallAgent> call_agents;
+    std::vector<Gateway> gateways;
+    unsigned restarts_per_second = 20;
+  } mgcp;
+
   TlsSection tls;  // towards destinations; the multiplex connection has certificates of its own
 
   // How packets are marked for quality of service (DSCP).

@@ -31,6 +31,7 @@
 #include "server/h323_service.h"
 #include "server/join_service.h"
 #include "server/media_streams.h"
+#include "server/mgcp_service.h"
 #include "server/sip_service.h"
 
 namespace sallyport::server {
@@ -105,6 +106,7 @@ class Server final : public Acceptor::Observer {
   std::unique_ptr<Directory> directory_;
   std::unique_ptr<SipService> sip_;
   std::unique_ptr<H323Service> h323_;
+  std::unique_ptr<MgcpService> mgcp_;
   std::unique_ptr<brain::Brain> brain_;
   std::unique_ptr<edge::LocalEdge> outside_;
   std::optional<AgentSessionContext> session_context_;
@@ -206,6 +208,11 @@ std::string Server::start_brain() {
     h323_ = std::make_unique<H323Service>(config_, domain(), addresses_.advertised, *directory_,
                                           random_, *log_);
     brain_->add(h323_->take_adapter());
+  }
+  if (config_.mgcp.enabled) {
+    mgcp_ = std::make_unique<MgcpService>(config_, domain(), addresses_.advertised, *directory_,
+                                          random_, *log_);
+    brain_->add(mgcp_->take_adapter());
   }
 
   std::optional<net::TlsIdentity> identity;
@@ -452,6 +459,8 @@ std::string Server::start_admin() {
     if (sip_) up = sip_->calls();
     if (h323_)
       for (adapter::CallInfo& call : h323_->calls()) up.push_back(std::move(call));
+    if (mgcp_)
+      for (adapter::CallInfo& call : mgcp_->calls()) up.push_back(std::move(call));
     report_calls(std::move(up),
                  {.name_of = [this](Place place) { return name_of(place); },
                   .count = [this](media::MediaId port,
@@ -534,6 +543,7 @@ boost::json::object Server::status() const {
   if (sip_) out["calls_refused"] = sip_->refused_calls();
   if (sip_) out["sip"] = sip_->counters();
   if (h323_) out["h323"] = h323_->counters();
+  if (mgcp_) out["mgcp"] = mgcp_->counters();
   return out;
 }
 
