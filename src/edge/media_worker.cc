@@ -48,9 +48,13 @@ bool MediaThread::Worker::KernelPath::offload(Place place, const media::FastRule
   }
   return kernel_.relay->offload(there, {.local = worker_.sockets_[rule.in.value]->local(),
                                         .source = rule.source,
+                                        .in_channel = rule.in_channel,
                                         .from = worker_.sockets_[rule.out.value]->local(),
                                         .target = rule.target,
-                                        .dscp = rule.dscp});
+                                        .out_channel = rule.out_channel,
+                                        .dscp = rule.dscp,
+                                        .longest = rule.longest,
+                                        .clock = rule.clock});
 }
 
 media::FastCount MediaThread::Worker::KernelPath::read(Place place) const {

@@ -90,6 +90,9 @@ class MediaThread::Worker final : public media::Sender, public media::Neighbours
     bool offload(Place place, const media::FastRule& rule) override;
     void unload(Place place) override { kernel_.relay->unload(places_[place]); }
     media::FastCount read(Place place) const override;
+    void set_clock(Place place, const media::RtpClock& clock) override {
+      kernel_.relay->set_clock(places_[place], clock);
+    }
     void beat(TimePoint now) override { kernel_.relay->beat(now); }
 
    private:

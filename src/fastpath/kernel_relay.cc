@@ -28,20 +28,24 @@ void put(__be32 (&at)[N], const IpAddress& ip) {
   std::memcpy(&at, ip.padded_octets().data(), 16);
 }
 
-sallyport_key4 key4(const TransportAddress& local, const TransportAddress& source) {
+sallyport_key4 key4(const TransportAddress& local, const TransportAddress& source,
+                    media::Channel channel) {
   sallyport_key4 key{};
   std::memcpy(&key.local, local.ip.octets().data(), 4);
   std::memcpy(&key.source, source.ip.octets().data(), 4);
   key.local_port = htons(local.port);
   key.source_port = htons(source.port);
+  key.channel = htons(channel);
   return key;
 }
-sallyport_key6 key6(const TransportAddress& local, const TransportAddress& source) {
+sallyport_key6 key6(const TransportAddress& local, const TransportAddress& source,
+                    media::Channel channel) {
   sallyport_key6 key{};
   put(key.local, local.ip);
   put(key.source, source.ip);
   key.local_port = htons(local.port);
   key.source_port = htons(source.port);
+  key.channel = htons(channel);
   return key;
 }
 
@@ -57,6 +61,9 @@ sallyport_way way_of(const KernelRule& rule, const net::Route& out, KernelRelay:
   way.to_port = htons(rule.target.port);
   way.longest =
       static_cast<__u16>(std::min<unsigned>(out.mtu, std::numeric_limits<std::uint16_t>::max()));
+  way.channel = htons(rule.out_channel);
+  way.longest_payload = static_cast<__u16>(
+      std::min<std::size_t>(rule.longest, std::numeric_limits<std::uint16_t>::max()));
   way.dscp = rule.dscp;
   return way;
 }
@@ -74,7 +81,7 @@ class LoadedRelay final : public KernelRelay {
   }
 
   bool map_counts() {
-    counts_ = ::mmap(nullptr, counts_size(), PROT_READ, MAP_SHARED,
+    counts_ = ::mmap(nullptr, counts_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
                      bpf_map__fd(program_->maps.counts), 0);
     return counts_ != MAP_FAILED;
   }
@@ -82,6 +89,7 @@ class LoadedRelay final : public KernelRelay {
   bool offload(Place place, const KernelRule& rule) override;
   void unload(Place place) override;
   media::FastCount read(Place place) const override;
+  void set_clock(Place place, const media::RtpClock& clock) override;
   void beat(TimePoint now) override {
     const auto nanoseconds = static_cast<std::uint64_t>(now.time_since_epoch().count());
     __atomic_store_n(&program_->bss->beat, nanoseconds, __ATOMIC_RELAXED);
@@ -100,6 +108,10 @@ class LoadedRelay final : public KernelRelay {
     return std::get_if<sallyport_key6>(&key);
   }
   bool attach(unsigned device);
+  sallyport_count& count_of(Place place) const {
+    return static_cast<sallyport_count*>(counts_)[place];
+  }
+  void begin_stream(Place place, const media::RtpClock& clock);
 
   sallyport_relay* program_;
   bool tcx_;
@@ -130,10 +142,11 @@ bool LoadedRelay::offload(Place place, const KernelRule& rule) {
   const TransportAddress local{.ip = in->local, .port = rule.local.port};
   Key key;
   if (v4)
-    key = key4(local, rule.source);
+    key = key4(local, rule.source, rule.in_channel);
   else
-    key = key6(local, rule.source);
+    key = key6(local, rule.source, rule.in_channel);
   const sallyport_way way = way_of(rule, *out, place);
+  begin_stream(place, rule.clock);
   if (bpf_map_update_elem(map_of(key), octets_of(key), &way, BPF_NOEXIST) != 0) return false;
   keys_[place] = key;
   return true;
@@ -147,11 +160,30 @@ void LoadedRelay::unload(Place place) {
 }
 
 media::FastCount LoadedRelay::read(Place place) const {
-  const sallyport_count& at = static_cast<const sallyport_count*>(counts_)[place];
+  const sallyport_count& at = count_of(place);
   const auto last = static_cast<std::int64_t>(__atomic_load_n(&at.last, __ATOMIC_RELAXED));
-  return {.packets = __atomic_load_n(&at.packets, __ATOMIC_RELAXED),
-          .octets = __atomic_load_n(&at.octets, __ATOMIC_RELAXED),
-          .last = TimePoint{std::chrono::nanoseconds{last}}};
+  media::FastCount out{.packets = __atomic_load_n(&at.packets, __ATOMIC_RELAXED),
+                       .octets = __atomic_load_n(&at.octets, __ATOMIC_RELAXED),
+                       .last = TimePoint{std::chrono::nanoseconds{last}}};
+  // Its words are whole, each by itself: of the packet that comes right now some may know already.
+  std::memcpy(&out.stream, &at.stream, sizeof out.stream);
+  return out;
+}
+
+// The place is free: nobody else writes there.
+void LoadedRelay::begin_stream(Place place, const media::RtpClock& clock) {
+  sallyport_rtp& stream = count_of(place).stream;
+  const sallyport_rtp_totals totals = stream.totals;
+  stream = {};
+  stream.totals = totals;
+  stream.payload_type = clock.payload_type;
+  stream.tick = clock.tick;
+}
+
+void LoadedRelay::set_clock(Place place, const media::RtpClock& clock) {
+  sallyport_rtp& stream = count_of(place).stream;
+  if (stream.payload_type == clock.payload_type)
+    __atomic_store_n(&stream.tick, clock.tick, __ATOMIC_RELAXED);
 }
 
 Error why_not_loaded(int error) {

@@ -17,13 +17,18 @@
 
 namespace sallyport::fastpath {
 
-// What arrives at `local` from `source` leaves from `from` for `target`.
+// What arrives at `local` from `source` leaves from `from` for `target`; the rest as in
+// media::FastRule.
 struct KernelRule {
   TransportAddress local;  // an unspecified address: the one by which `source` is reached
   TransportAddress source;
+  media::Channel in_channel = media::kNoChannel;
   TransportAddress from;  // likewise
   TransportAddress target;
+  media::Channel out_channel = media::kNoChannel;
   std::uint8_t dscp = 0;
+  std::size_t longest = 0xffff;
+  media::RtpClock clock;
 };
 
 class KernelRelay {
@@ -48,6 +53,7 @@ class KernelRelay {
   virtual bool offload(Place place, const KernelRule& rule) = 0;
   virtual void unload(Place place) = 0;
   virtual media::FastCount read(Place place) const = 0;
+  virtual void set_clock(Place place, const media::RtpClock& clock) = 0;
   virtual void beat(TimePoint now) = 0;
 };
 

@@ -177,9 +177,10 @@ class KernelRelayTest : public testing::TestWithParam<Variant> {
     up(relay_, "side" + number, "1");
     up(side, "relay", "2");
   }
-  static int checksums_in_software(const std::string& device) {
+  static int checksums_in_software(const std::string& device) { return checksums(device, 0); }
+  static int checksums(const std::string& device, unsigned left_to_the_device) {
     const net::Fd socket{::socket(AF_INET, SOCK_DGRAM, 0)};
-    ethtool_value off{.cmd = ETHTOOL_STXCSUM, .data = 0};
+    ethtool_value off{.cmd = ETHTOOL_STXCSUM, .data = left_to_the_device};
     ifreq request{};
     device.copy(request.ifr_name, IFNAMSIZ - 1);
     request.ifr_data = reinterpret_cast<char*>(&off);
@@ -271,6 +272,107 @@ TEST_P(KernelRelayTest, CountsWhatItRelays) {
   EXPECT_GE(count.last, before - milliseconds{20}) << "its clock is a few milliseconds coarse";
   EXPECT_LE(count.last, Clock::now());
   EXPECT_EQ(kernel_->read(1).packets, 0U);
+}
+
+// Numbers that came, and one that came twice.
+TEST_P(KernelRelayTest, FollowsTheRtpStreamThatItRelays) {
+  KernelRule rule = there();
+  rule.clock = {.tick = 125000 * 256, .payload_type = 0};  // 8000 Hz
+  ASSERT_TRUE(offload(0, rule));
+  const auto say = [&](unsigned number) {
+    Buffer packet = rtp();
+    packet[1] = 0;
+    packet[2] = static_cast<std::uint8_t>(number >> 8U);
+    packet[3] = static_cast<std::uint8_t>(number);
+    packet[5] = packet[4] = 0;
+    packet[6] = static_cast<std::uint8_t>(number * 160 >> 8U);
+    packet[7] = static_cast<std::uint8_t>(number * 160);
+    caller_->send(left_->address, packet);
+    const auto heard = callee_->receive();
+    ASSERT_TRUE(heard);
+    EXPECT_EQ(heard->payload, packet);
+  };
+  for (const unsigned number : {10U, 11U, 12U, 15U, 14U, 16U, 16U, 20U}) say(number);
+  const FastCount count = kernel_->read(0);
+  EXPECT_EQ(count.packets, 8U);
+  const sallyport_rtp_totals& totals = count.stream.totals;
+  EXPECT_EQ(totals.packets, 8U);
+  EXPECT_EQ(totals.lost, 4) << "13, 17, 18 and 19";
+  EXPECT_EQ(totals.reordered, 1U) << "14";
+  EXPECT_EQ(totals.duplicates, 1U) << "16";
+  EXPECT_EQ(totals.ssrc_changes, 0U);
+  // All at once what was spoken in 200 ms: each is up to 80 ms early.
+  const auto jitter = std::chrono::nanoseconds{std::uint64_t{count.stream.jitter} * 64};
+  EXPECT_GT(jitter, milliseconds{1});
+  EXPECT_LT(jitter, milliseconds{80});
+
+  kernel_->unload(0);
+  ASSERT_TRUE(offload(0, there()));
+  say(1000);
+  const FastCount after = kernel_->read(0);
+  EXPECT_EQ(after.stream.totals.lost, 4) << "another stream begins anew, on the same sums";
+  EXPECT_EQ(after.stream.totals.packets, 9U);
+  EXPECT_EQ(after.stream.jitter, 0U);
+}
+
+Buffer tagged(media::Channel channel, const Buffer& packet) {
+  Buffer out;
+  Writer{out}.u8(4).u8(2).u16(channel).bytes(packet);
+  return out;
+}
+
+TEST_P(KernelRelayTest, PutsTheHeaderOfAChannelOnAndOff) {
+  struct Case {
+    media::Channel in, out;
+  };
+  constexpr std::array kCases{Case{0, 0x1234}, Case{0xabcd, 0}, Case{0xabcd, 0x1234}};
+  for (const unsigned left_to_the_device : {0U, 1U}) {
+    EXPECT_EQ(near_.inside([&] { return checksums("relay", left_to_the_device); }), 0);
+    for (const Case& each : kCases) {
+      KernelRule rule = there();
+      rule.in_channel = each.in;
+      rule.out_channel = each.out;
+      rule.longest = 1196;
+      ASSERT_TRUE(offload(0, rule));
+      for (const std::size_t size : {1U, 2U, 3U, 12U, 171U, 172U, 1195U, 1196U}) {
+        Buffer packet = rtp(size);
+        for (std::size_t i = 1; i < size; ++i) packet[i] = static_cast<std::uint8_t>(i * 7 + size);
+        const std::uint64_t before = kernel_->read(0).octets;
+        caller_->send(left_->address, each.in == 0 ? packet : tagged(each.in, packet));
+        const auto heard = callee_->receive();
+        ASSERT_TRUE(heard) << size << " octets, " << each.in << " to " << each.out;
+        EXPECT_EQ(heard->payload, each.out == 0 ? packet : tagged(each.out, packet));
+        EXPECT_EQ(kernel_->read(0).octets, before + size);
+      }
+      const Buffer longer = rtp(1197);
+      expect_left_alone(each.in == 0 ? longer : tagged(each.in, longer));
+      kernel_->unload(0);
+    }
+  }
+}
+
+TEST_P(KernelRelayTest, LeavesEverythingElseOfATrunkToUserSpace) {
+  KernelRule rule = there();
+  rule.in_channel = 0xabcd;
+  ASSERT_TRUE(offload(0, rule));
+  expect_left_alone(rtp());                  // a bound flow's
+  expect_left_alone(tagged(0xabce, rtp()));  // another channel's
+  expect_left_alone(tagged(0, rtp()));       // records
+  expect_left_alone(tagged(0xabcd, {}));
+  expect_left_alone(tagged(0xabcd, Buffer(20, 8)));  // would be escaped on a bound flow
+  Buffer escaped = tagged(0xabcd, rtp());
+  escaped[1] = 1;
+  expect_left_alone(escaped);
+  Buffer sealed = tagged(0xabcd, rtp());
+  sealed[0] = 12;
+  expect_left_alone(sealed);
+  Socket stranger{near_, {caller_->address.ip, 4001}};
+  stranger.send(left_->address, tagged(0xabcd, rtp()));
+  const auto arrived = left_->receive();
+  ASSERT_TRUE(arrived) << "of somewhere else";
+  EXPECT_EQ(arrived->source, stranger.address);
+  caller_->send(left_->address, tagged(0xabcd, rtp()));
+  EXPECT_TRUE(callee_->receive());
 }
 
 TEST_P(KernelRelayTest, SetsDscpKeepsEcnAndTakesOneFromTtl) {

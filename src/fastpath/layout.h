@@ -5,19 +5,26 @@
 
 #include <linux/types.h>
 
+#include "media/rtp_follower.h"
+
 // NOLINTBEGIN(readability-identifier-naming): C
-/* A direction is known by where its packets come from and where they arrive. */
+/* A direction is known by where its packets come from and where they arrive, and on a trunk by its
+ * channel; 0: it is on none. */
 struct sallyport_key4 {
   __be32 local;
   __be32 source;
   __be16 local_port;
   __be16 source_port;
+  __be16 channel;
+  __u16 padding;
 };
 struct sallyport_key6 {
   __be32 local[4];
   __be32 source[4];
   __be16 local_port;
   __be16 source_port;
+  __be16 channel;
+  __u16 padding;
 };
 
 /* Where they go. */
@@ -30,18 +37,27 @@ struct sallyport_way {
   __u32 place;  /* where it is counted */
   __be16 from_port;
   __be16 to_port;
-  __u16 longest; /* octets of IP that the device takes */
+  __be16 channel;        /* of the trunk that it goes on with; 0: with none */
+  __u16 longest;         /* octets of IP that the device takes */
+  __u16 longest_payload; /* terminal's octets */
   __u8 dscp;
   __u8 padding;
 };
 
-/* Never reset: whoever reads it remembers what was there before. */
+/* Its sums are never reset: whoever reads it remembers what was there before. The rest of the
+ * stream begins anew with each direction that is counted here. */
 struct sallyport_count {
   __u64 packets;
-  __u64 octets; /* of payload */
-  __u64 last;   /* CLOCK_MONOTONIC, nanoseconds, a few milliseconds coarse */
-  __u64 padding;
+  __u64 octets; /* terminals' */
+  __u64 last;   /* CLOCK_MONOTONIC, nanoseconds */
+  struct sallyport_rtp stream;
 };
+
+/* A terminal's packet alone in a datagram of a trunk in clear, and its channel behind these two
+ * octets (docs/PROTOCOL.md, "Tagged: trunks"). */
+#define SALLYPORT_TAG_OCTETS 4
+#define SALLYPORT_TAG 4
+#define SALLYPORT_TAG_VERSION 2
 
 // NOLINTEND(readability-identifier-naming)
 

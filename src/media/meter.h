@@ -19,16 +19,18 @@ class Meter {
     ++packets_out_;
     octets_out_ += octets;
   }
-  // What was relayed elsewhere (media/fast_path.h), its headers unseen; `last` came the latest.
-  void in_unseen(std::uint64_t packets, std::uint64_t octets, TimePoint last) {
-    packets_in_ += packets;
-    octets_in_ += octets;
-    quality_.on_unseen(last);
+  // What was relayed elsewhere (media/fast_path.h).
+  void in_fast(const FastCount& more) {
+    packets_in_ += more.packets;
+    octets_in_ += more.octets;
+    quality_.on_fast(more);
   }
-  void out_unseen(std::uint64_t packets, std::uint64_t octets) {
-    packets_out_ += packets;
-    octets_out_ += octets;
+  void out_fast(const FastCount& more) {
+    packets_out_ += more.packets;
+    octets_out_ += more.octets;
   }
+  void leave_to_fast_path() { quality_.leave_to_fast_path(); }
+  RtpClock clock() const { return quality_.clock(); }
   void refuse() { ++refused_; }
 
   ComponentCounts read(TimePoint now, const PathDelay& path = {}) const {

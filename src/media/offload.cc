@@ -26,6 +26,7 @@ void Offload::offer(Place place, const std::optional<FastRule>& rule, TimePoint 
   // That it lives the fast path was not told while nothing was offloaded.
   if (active_.empty()) on_tick(now);
   it.active = static_cast<std::uint32_t>(active_.size());
+  it.packets_left = kMostStrays;
   active_.push_back(place);
 }
 
@@ -44,10 +45,22 @@ void Offload::take_back(Place place) {
 FastCount Offload::read_new(Place place) {
   if (path_ == nullptr) return {};
   State& it = places_[place];
-  const FastCount all = path_->read(place);
-  return {.packets = all.packets - std::exchange(it.packets_read, all.packets),
-          .octets = all.octets - std::exchange(it.octets_read, all.octets),
-          .last = all.last};
+  FastCount out = path_->read(place);
+  out.packets -= std::exchange(it.packets_read, out.packets);
+  out.octets -= std::exchange(it.octets_read, out.octets);
+  sallyport_rtp_totals& totals = out.stream.totals;
+  const sallyport_rtp_totals before = std::exchange(it.stream_read, totals);
+  totals.packets -= before.packets;
+  totals.lost -= before.lost;
+  totals.reordered -= before.reordered;
+  totals.duplicates -= before.duplicates;
+  totals.ssrc_changes -= before.ssrc_changes;
+  totals.pauses -= before.pauses;
+  const std::int32_t found = std::clamp(totals.lost, 0, it.strays + it.strays_before);
+  totals.lost -= found;
+  it.strays_before = std::min(it.strays, it.strays + it.strays_before - found);
+  it.strays = 0;
+  return out;
 }
 
 void Offload::on_tick(TimePoint now) {

@@ -5,6 +5,8 @@
 //  - A direction's first packets go through the relay, which locks, binds and tells of them; so do
 //    all packets of one that carries little.
 //  - What the fast path declines is offered again after so many packets more.
+//  - Packets of a direction that the fast path has, and leaves to the relay all the same (bundles),
+//    are strays. It has taken them for lost. A direction with many is better relayed here.
 //  - Offers take the fast path some microseconds each: not many are made at one time.
 #pragma once
 
@@ -23,6 +25,7 @@ class Offload {
 
   static constexpr std::uint16_t kFirstPackets = 10;
   static constexpr std::uint16_t kPacketsAfterRefusal = 1000;
+  static constexpr std::uint16_t kMostStrays = 64;      // some had come already when it was taken
   static constexpr Duration kTick = milliseconds{100};  // between two readings
   static constexpr unsigned kOffersAtOnce = 16;         // in a millisecond
 
@@ -34,12 +37,16 @@ class Offload {
     if (path_ != nullptr) places_.resize(std::max(places_.size(), places));
   }
 
-  // The relay has relayed a packet of that direction. True when it is to be offered.
-  bool on_relayed(Place place, TimePoint now) {
-    if (path_ == nullptr) return false;
+  // The relay has relayed a packet of that direction: what is to be done with it.
+  enum class Due : std::uint8_t { Nothing, Offer, Stray, Refusal };
+  Due on_relayed(Place place, TimePoint now) {
+    if (path_ == nullptr) return Due::Nothing;
     State& it = places_[place];
-    if (it.active != kNowhere || --it.packets_left != 0) return false;
-    return may_offer(it, now);
+    const bool stray = it.active != kNowhere;
+    if (stray) ++it.strays;
+    if (--it.packets_left != 0) return stray ? Due::Stray : Due::Nothing;
+    if (stray) return Due::Refusal;
+    return may_offer(it, now) ? Due::Offer : Due::Nothing;
   }
   // No rule: there is none as things are.
   void offer(Place place, const std::optional<FastRule>& rule, TimePoint now);
@@ -58,6 +65,9 @@ class Offload {
 
   // What was relayed in that place since it was last asked.
   FastCount read_new(Place place);
+  void set_clock(Place place, const RtpClock& clock) {
+    if (has(place)) path_->set_clock(place, clock);
+  }
   const std::vector<Place>& active() const { return active_; }
 
   // When all active ones are to be read, and what says that the relay lives is due.
@@ -73,8 +83,11 @@ class Offload {
   struct State {
     std::uint64_t packets_read = 0;
     std::uint64_t octets_read = 0;
+    sallyport_rtp_totals stream_read{};
+    std::int32_t strays = 0;          // since it was read
+    std::int32_t strays_before = 0;   // since the time before, and not found among the lost yet
     std::uint32_t active = kNowhere;  // where it is in active_
-    std::uint16_t packets_left = kFirstPackets;
+    std::uint16_t packets_left = kFirstPackets;  // until it is offered, or, taken, given back
   };
 
   bool may_offer(State& state, TimePoint now);

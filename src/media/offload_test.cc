@@ -32,6 +32,10 @@ class FakePath final : public FastPath {
     const auto it = counts.find(place);
     return it == counts.end() ? FastCount{} : it->second;
   }
+  void set_clock(Place place, const RtpClock& clock) override {
+    EXPECT_TRUE(rules.contains(place));
+    clocks[place] = clock;
+  }
   void beat(TimePoint now) override { beats.push_back(now); }
 
   // The place of the rule that leads to `target`; there is one.
@@ -46,11 +50,19 @@ class FakePath final : public FastPath {
     counts[place].octets += packets * 172;
     counts[place].last = now;
   }
+  // As the kernel does: it looks at the packet, too.
+  void relays(Place place, Bytes packet, TimePoint now) {
+    relays(place, 1, now);
+    const auto at = static_cast<std::uint64_t>(now.time_since_epoch().count());
+    sallyport_rtp_any(&counts[place].stream, at);
+    sallyport_rtp_header(&counts[place].stream, packet.data(), at);
+  }
 
   bool declines = false;
   unsigned offers = 0;
   std::map<Place, FastRule> rules;
   std::map<Place, FastCount> counts;
+  std::map<Place, RtpClock> clocks;
   std::vector<TimePoint> beats;
 };
 
@@ -154,6 +166,77 @@ TEST(Offload, WhatTheFastPathRelayedIsNeitherSilenceNorLoss) {
   EXPECT_EQ(after.pauses, 0U);
 }
 
+// What the fast path has found out of a stream is part of what is known of it.
+TEST(Offload, LossIsKnownOfWhatTheFastPathRelays) {
+  Established it;
+  const FastPath::Place out = it.path.toward(it.call.bob.address);
+  EXPECT_EQ(it.path.rules.at(out).clock, RtpClock{}) << "after ten packets nobody knows it";
+  const auto quality = [&] {
+    return it.call.server.relay.count(MediaId{1}, it.world.now)->components[0].in;
+  };
+  const Quality before = quality();
+  for (std::uint32_t n = 100; n < 300; ++n) {
+    it.world.run_for(milliseconds{20});
+    if (n % 50 == 7) continue;  // lost
+    it.path.relays(out, rtp(n), it.world.now);
+    if (n % 50 == 9) it.path.relays(out, rtp(n), it.world.now);
+  }
+  const Quality after = quality();
+  EXPECT_EQ(after.lost, before.lost + 4);
+  EXPECT_EQ(after.duplicates, before.duplicates + 4);
+  EXPECT_EQ(after.rtp_packets, before.rtp_packets + 200);
+  EXPECT_EQ(after.largest_gap, milliseconds{40});
+  EXPECT_EQ(after.clock_rate, 8000U) << "found out from what it has seen";
+  EXPECT_EQ(it.path.clocks.at(out), (RtpClock{.tick = 125000 * 256, .payload_type = 0}));
+  EXPECT_EQ(quality().lost, after.lost) << "nothing is counted twice";
+}
+
+TEST(Offload, TheClockThatIsKnownIsToldToTheFastPath) {
+  Established it;
+  it.call.server.relay.leave(MediaId{1});
+  it.call.server.relay.join(MediaId{1}, MediaId{2});
+  it.path.declines = true;
+  it.talk(100);
+  it.call.server.relay.leave(MediaId{1});
+  it.call.server.relay.join(MediaId{1}, MediaId{2});
+  it.path.declines = false;
+  it.talk(20);
+  EXPECT_EQ(it.path.rules.at(it.path.toward(it.call.bob.address)).clock.tick, 125000U * 256U);
+}
+
+// Whatever it leaves to the relay it takes for lost.
+TEST(Offload, WhatTheFastPathLeavesToTheRelayIsNoLoss) {
+  Established it;
+  const FastPath::Place out = it.path.toward(it.call.bob.address);
+  const auto lost = [&] {
+    return it.call.server.relay.count(MediaId{1}, it.world.now)->components[0].in.lost;
+  };
+  const std::uint64_t before = lost();
+  for (std::uint32_t n = 100; n < 110; ++n) {
+    it.path.relays(out, rtp(2 * n), it.world.now);
+    it.call.alice.talk(it.call.agent_rtp, 2 * n + 1, 1);
+    it.world.run_for(milliseconds{40});
+  }
+  EXPECT_EQ(lost(), before);
+  EXPECT_TRUE(it.path.rules.contains(out));
+}
+
+TEST(Offload, ADirectionOfWhichTheFastPathLeavesMuchIsTakenBackForAWhile) {
+  Established it;
+  const FastPath::Place out = it.path.toward(it.call.bob.address);
+  it.call.alice.talk(it.call.agent_rtp, 100, Offload::kMostStrays - 5);  // it had five already
+  it.world.run_for(seconds{3});
+  EXPECT_FALSE(it.path.rules.contains(out));
+  EXPECT_EQ(it.path.rules.size(), 1U) << "the other direction stays";
+  const unsigned offers = it.path.offers;
+  it.call.alice.talk(it.call.agent_rtp, 300, Offload::kPacketsAfterRefusal - 1);
+  it.world.run_for(seconds{22});
+  EXPECT_EQ(it.path.offers, offers);
+  it.call.alice.talk(it.call.agent_rtp, 2000, 1);
+  it.world.run_for(seconds{1});
+  EXPECT_EQ(it.path.offers, offers + 1);
+}
+
 // ---- Taken back ----
 
 struct Change {
@@ -199,7 +282,7 @@ TEST(Offload, AMovedFlowIsTakenBackAndOfferedFromItsNewSource) {
   Established it;
   const TransportAddress old = it.alices_source();
   it.call.nat->reboot(*IpAddress::parse("203.0.113.8"));
-  it.talk(100);  // the relay's own packets; the agent notices the silence, and probes
+  it.talk(50);  // the relay's own packets; the agent notices the silence, and probes
   ASSERT_EQ(it.call.server.count(EventKind::FlowMoved), 1U);
   ASSERT_EQ(it.path.rules.size(), 2U);
   const FastRule out = it.path.rules.at(it.path.toward(it.call.bob.address));
@@ -302,9 +385,8 @@ TEST(Offload, OffersAreSpreadOverTime) {
 // Alice, behind an agent, bound or tagged, and Bob in the public network: both ends have fast
 // paths.
 struct TaggedCall {
-  TaggedCall(bool sealed, bool begins_tagged)
-      : agent(world, server, 1, {.sealed = sealed, .fast_path = &at_agent}),
-        alice(agent, 3, begins_tagged) {
+  TaggedCall(const test::TaggedOptions& options, bool begins_tagged)
+      : agent(world, server, 1, with_path(options)), alice(agent, 3, begins_tagged) {
     server.serve(agent.x());
     const std::array<SocketId, 1> outside{server.open(port)};
     EXPECT_TRUE(server.relay.add_port(MediaId{2}, outside, 46));
@@ -313,6 +395,10 @@ struct TaggedCall {
     talk();
   }
   ~TaggedCall() { server.expect_balance(); }
+  test::TaggedOptions with_path(test::TaggedOptions options) {
+    options.fast_path = &at_agent;
+    return options;
+  }
   void talk() {
     constexpr std::uint32_t kEnough = 2 * Offload::kFirstPackets;
     alice.rtp_terminal.talk(alice.rtp_port, said, kEnough);
@@ -335,16 +421,90 @@ struct TaggedCall {
   std::uint32_t said = 0;
 };
 
-TEST(Offload, WhatIsTaggedIsNeverOffered) {
-  for (const bool sealed : {true, false}) {
-    TaggedCall it{sealed, true};
+TEST(Offload, WhatIsSealedIsNeverTaken) {
+  TaggedCall it{{}, true};
+  EXPECT_EQ(it.bob.heard.size(), it.said);
+  EXPECT_EQ(it.at_agent.offers + it.at_server.offers, 0U);
+}
+
+TEST(Offload, WhatIsTaggedInClearIsTakenWithItsChannel) {
+  TaggedCall it{{.sealed = false}, true};
+  ASSERT_EQ(it.at_agent.rules.size(), 2U);
+  ASSERT_EQ(it.at_server.rules.size(), 2U);
+  const FastRule to_bob = it.at_server.rules.at(it.at_server.toward(it.bob.address));
+  const Channel channel = to_bob.in_channel;
+  EXPECT_TRUE(is_of_a_flow(channel));
+  EXPECT_EQ(to_bob.out_channel, kNoChannel);
+  const FastRule to_agent = it.at_server.rules.at(it.at_server.toward(to_bob.source));
+  EXPECT_EQ(to_agent.in_channel, kNoChannel);
+  EXPECT_EQ(to_agent.out_channel, channel);
+  EXPECT_EQ(to_agent.out, to_bob.in);
+  EXPECT_EQ(to_agent.longest, PathMtu::kBase - kPlainHeader) << "what is not cut in two";
+  const FastRule to_server = it.at_agent.rules.at(it.at_agent.toward(it.agent.x()));
+  EXPECT_EQ(to_server.out_channel, channel);
+  const FastRule to_alice = it.at_agent.rules.at(it.at_agent.toward(it.alice.rtp_terminal.address));
+  EXPECT_EQ(to_alice.in_channel, channel);
+  EXPECT_EQ(to_alice.source, it.agent.x());
+}
+
+// What is put together, or made shorter, is the relay's to send.
+TEST(Offload, WhatGoesIntoABundleIsNotTaken) {
+  for (const test::TaggedOptions& options :
+       {test::TaggedOptions{.sealed = false, .bundle = milliseconds{1}},
+        test::TaggedOptions{.sealed = false, .compress = true}}) {
+    TaggedCall it{options, true};
+    for (const auto* path : {&it.at_agent, &it.at_server})
+      for (const auto& [place, rule] : path->rules) EXPECT_EQ(rule.out_channel, kNoChannel);
     EXPECT_EQ(it.bob.heard.size(), it.said);
-    EXPECT_EQ(it.at_agent.offers + it.at_server.offers, 0U);
   }
 }
 
+TEST(Offload, ATrunkThatMovesTakesBackAllThatRidesOnIt) {
+  TaggedCall it{{.sealed = false}, true};
+  it.agent.nat->reboot(*IpAddress::parse("203.0.113.99"));
+  it.agent.host.relay.path_changed(it.world.now);
+  EXPECT_TRUE(it.at_agent.rules.empty());
+  it.world.run_for(milliseconds{200});
+  EXPECT_EQ(it.server.count(EventKind::FlowMoved), 1U);
+  EXPECT_TRUE(it.at_server.rules.empty());
+  it.talk();
+  ASSERT_EQ(it.at_server.rules.size(), 2U);
+  EXPECT_EQ(it.at_server.rules.at(it.at_server.toward(it.bob.address)).source.ip,
+            *IpAddress::parse("203.0.113.99"));
+}
+
+TEST(Offload, ATrunkThatIsClosedTakesBackAllThatRidesOnIt) {
+  TaggedCall it{{.sealed = false}, true};
+  it.server.relay.close(it.agent.trunk_id());
+  EXPECT_TRUE(it.at_server.rules.empty());
+  it.agent.host.relay.set_remote(MediaId{1}, {{at("198.51.100.2:2776")}}, it.world.now);
+  EXPECT_TRUE(it.at_agent.rules.empty());
+}
+
+TEST(Offload, ATrunkThatTheFastPathUsesIsNeitherSilentNorIdle) {
+  TaggedCall it{{.sealed = false}, true};
+  const std::uint64_t probes = it.agent.host.relay.totals().probes_sent;
+  const FastPath::Place out = it.at_agent.toward(it.agent.x());
+  const FastPath::Place in = it.at_agent.toward(it.alice.rtp_terminal.address);
+  const auto trunk = [&] {
+    return it.agent.host.relay.count(MediaId{1}, it.world.now)->components[0];
+  };
+  const ComponentCounts before = trunk();
+  for (int i = 0; i < 95; ++i) {
+    it.world.run_for(milliseconds{100});
+    it.at_agent.relays(out, 5, it.world.now);
+    it.at_agent.relays(in, 5, it.world.now);
+  }
+  it.world.run_for(milliseconds{100});
+  EXPECT_EQ(it.agent.host.count(EventKind::Silent), 0U);
+  EXPECT_LE(it.agent.host.relay.totals().probes_sent - probes, 1U) << "one to measure";
+  EXPECT_GE(trunk().packets_in, before.packets_in + 475);
+  EXPECT_EQ(trunk().octets_out - before.octets_out,
+            (trunk().packets_out - before.packets_out) * (172 + kPlainHeader));
+}
+
 TEST(Offload, AChangeOfCarriageTakesBackFirst) {
-  TaggedCall it{true, false};
+  TaggedCall it{{}, false};
   ASSERT_EQ(it.at_agent.rules.size(), 2U);
   ASSERT_EQ(it.at_server.rules.size(), 2U);
   const MediaId tagged{4};
@@ -362,7 +522,7 @@ TEST(Offload, AChangeOfCarriageTakesBackFirst) {
 }
 
 TEST(Offload, ACallThatIsBoundAgainIsOfferedAgain) {
-  TaggedCall it{true, true};
+  TaggedCall it{{}, true};
   const MediaId bound{4};
   const MediaId bound_at_agent = it.alice.open_flow(bound, false);
   it.agent.host.relay.probe(bound_at_agent, it.world.now);

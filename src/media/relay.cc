@@ -591,7 +591,9 @@ void Relay::forward(std::uint32_t end, std::uint8_t component, MutableBytes data
   const std::uint32_t joined = ends_[end].joined;
   if (joined == kNone) return drop(Drop::Unjoined);
   if (component >= ends_[joined].components) return drop(Drop::NoComponent);
-  if (offload_.on_relayed(place_of(end, component), turn.now)) offer(end, component, turn);
+  if (const auto due = offload_.on_relayed(place_of(end, component), turn.now);
+      due != Offload::Due::Nothing)
+    on_offload(end, component, due, turn);
   send_at(joined, component, datagram, turn);
 }
 

@@ -345,13 +345,20 @@ class Relay {
 
   // ---- The fast path: relay_offload.cc ----
   void begin_offload(std::uint32_t end);  // it is joined anew
-  // What arrives at that component of that end.
-  void offer(std::uint32_t end, std::uint8_t component, const Turn& turn);
-  std::optional<FastRule> rule_toward(const End& to, std::uint8_t component) const;
+  // Of what arrives at that component of that end.
+  void on_offload(std::uint32_t end, std::uint8_t component, Offload::Due due, const Turn& turn);
+  std::optional<FastRule> rule(std::uint32_t end, std::uint8_t component, const Turn& turn);
+  // Where it goes; nothing where it would wait, go nowhere, or change.
+  bool rule_toward(const End& to, std::uint8_t component, FastRule& out) const;
+  bool trunk_toward(const Trunk& trunk, FastRule& out) const;
   void read_back(std::uint32_t end, std::uint8_t component);
-  // All directions from and to the end. Before anything changes of where its packets come from or
-  // go to.
+  // All directions from and to the end, and if it is a trunk, of all that rides on it. Before
+  // anything changes of where its packets come from or go to.
   void take_back(std::uint32_t end);
+  void take_back_riders(std::uint32_t trunk);
+  // What the fast path has relayed for a flow on that trunk has come, or gone, over the trunk.
+  void note_in(std::uint32_t trunk, FastCount more);
+  void note_out(std::uint32_t trunk, FastCount more);
 
   // ---- Other cores: relay_neighbours.cc ----
   // True: the datagram is another core's to take, and was passed to it, or dropped.
