@@ -12,10 +12,12 @@ struct MediaWay::Trunk {
   media::MediaId id;
   media::Token token;  // nobody else on this host knows it
   TransportAddress x;
+  std::uint8_t dscp = 0;
   TransportAddress udp;       // where it goes by UDP, is tried to, or went last
   bool wants_stream = false;  // UDP has failed, or is not wanted
   bool streaming = false;     // it goes there, whatever is being tried
   bool trying = false;        // UDP, while it is streaming
+  bool asks_stream() const { return streaming && !trying; }  // its probes go there, too
   std::shared_ptr<void> dial;
   std::unique_ptr<edge::MediaStream> stream;
   std::unique_ptr<net::Timer> check_timer, answer_timer, try_timer, dial_timer, linger_timer;
@@ -56,6 +58,7 @@ Result<media::MediaId> MediaWay::open_trunk(const media::TrunkSpec& spec, OnEven
   trunk.id = *opened;
   trunk.token = spec.secret.token;
   trunk.x = trunk.udp = spec.server;
+  trunk.dscp = spec.dscp;
   trunk.check_timer = network_.make_timer();
   trunk.answer_timer = network_.make_timer();
   trunk.try_timer = network_.make_timer();
@@ -72,6 +75,7 @@ Result<media::MediaId> MediaWay::open_trunk(const media::TrunkSpec& spec, OnEven
 }
 
 Result<media::MediaId> MediaWay::open_flow(const media::FlowSpec& spec, OnEvent on_told) {
+  carriage_ = spec.tagged() ? media::Carriage::Tagged : media::Carriage::Bound;
   if (Trunk* const trunk = find(spec.trunk)) check(*trunk);
   return plane_.open_flow(spec, std::move(on_told));
 }
@@ -97,30 +101,43 @@ void MediaWay::close(media::MediaId id) {
 
 void MediaWay::on_event(media::MediaId id, const media::Event& event) {
   Trunk* const trunk = find(id);
-  if (trunk == nullptr || !may_change()) return;
-  const bool by_udp = !trunk->streaming || trunk->trying;
+  if (trunk == nullptr) return;
   switch (event.kind) {
     case media::EventKind::FlowBound:
     case media::EventKind::Answered:
-      if (by_udp) on_answer(*trunk);
+      if (trunk->asks_stream()) return await_nothing(*trunk);
+      if (may_change()) on_answer(*trunk);
       return;
     case media::EventKind::Silent:  // or only muted
-      if (!trunk->wants_stream) await_answer(*trunk, settings_.patience);
+      if (checks(*trunk)) await_answer(*trunk, patience(*trunk));
       return;
     case media::EventKind::Unconfirmed:
-      if (!trunk->wants_stream) await_answer(*trunk, Duration{});
+      if (checks(*trunk)) await_answer(*trunk, Duration{});
       return;
     default:
       return;
   }
 }
 
-// Whether it still gets through by UDP.
+// Whether it is to be known that it gets through the way that it goes.
+bool MediaWay::checks(const Trunk& trunk) const {
+  return trunk.asks_stream() || (may_change() && !trunk.wants_stream);
+}
+
+Duration MediaWay::patience(const Trunk& trunk) const {
+  return trunk.streaming ? settings_.stream_patience : settings_.patience;
+}
+
+// Whether it still gets through.
 void MediaWay::check(Trunk& trunk) {
-  if (!may_change() || trunk.wants_stream) return;
-  plane_.probe(trunk.id);
-  await_answer(trunk, settings_.patience);
-  trunk.check_timer->start(network_.now() + settings_.check_every, [this, id = trunk.id] {
+  if (checks(trunk)) {
+    plane_.probe(trunk.id);
+    await_answer(trunk, patience(trunk));
+  } else if (!trunk.streaming) {
+    return;  // a stream is being dialled, or nothing else would help
+  }
+  const Duration every = trunk.streaming ? settings_.check_stream_every : settings_.check_every;
+  trunk.check_timer->start(network_.now() + every, [this, id = trunk.id] {
     if (Trunk* const it = find(id)) check(*it);
   });
 }
@@ -165,6 +182,7 @@ void MediaWay::on_answer(Trunk& trunk) {
 }
 
 void MediaWay::on_no_answer(Trunk& trunk) {
+  if (trunk.asks_stream()) return on_stream_ended(trunk.id, "it does not answer");
   const bool first = trunk.udp == trunk.x;
   if (first && alternative_port_ != 0) return try_udp(trunk, alternative(trunk));
   if (std::exchange(trunk.trying, false)) {
@@ -196,10 +214,15 @@ void MediaWay::try_udp(Trunk& trunk, const TransportAddress& server) {
 }
 
 void MediaWay::try_udp_later(Trunk& trunk) {
-  if (!may_change()) return;
-  trunk.try_timer->start(network_.now() + trunk.try_again, [this, id = trunk.id] {
+  if (may_change()) try_udp_at(trunk, network_.now() + trunk.try_again);
+}
+
+void MediaWay::try_udp_at(Trunk& trunk, TimePoint when) {
+  trunk.try_timer->start(when, [this, id = trunk.id] {
     Trunk* const it = find(id);
     if (it == nullptr || !it->streaming) return;
+    // Whether the stream is dead is to be known first.
+    if (it->answer_due) return try_udp_at(*it, *it->answer_due);
     it->trying = true;
     try_udp(*it, it->x);
   });
@@ -227,7 +250,8 @@ void MediaWay::on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream)
            [token = trunk->token](Bytes datagram) {
              const auto probe = media::parse_probe(datagram);
              return probe && probe->token == token;
-           }},
+           },
+       .dscp = trunk->dscp},
       [this, id](const Error& why) { on_stream_ended(id, std::string{why.what}); });
   if (!opened) return on_no_stream(id, std::string{opened.error().what});
   end_stream(*trunk);
@@ -237,6 +261,8 @@ void MediaWay::on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream)
   trunk->dial_again = settings_.dial_again;
   log_.info("media goes over a stream", {{"server", trunk->stream->remote().to_string()}});
   send_to(*trunk, trunk->stream->local());
+  await_nothing(*trunk);
+  check(*trunk);
   try_udp_later(*trunk);
 }
 
@@ -260,7 +286,8 @@ void MediaWay::on_stream_ended(media::MediaId id, const std::string& why) {
 }
 
 void MediaWay::dial_later(Trunk& trunk, const std::string& why) {
-  log_.warning("no stream for media", {{"why", why}});
+  if (const auto left_out = no_stream_.may_log(why, network_.now()))
+    log_.warning("no stream for media", {{"why", why}, {"left_out", *left_out}});
   trunk.dial_timer->start(network_.now() + trunk.dial_again, [this, id = trunk.id] {
     if (Trunk* const it = find(id); it != nullptr && it->wants_stream) dial_stream(*it);
   });

@@ -7,16 +7,19 @@
 // A trunk that is not confirmed in time, when it is opened or when it has fallen silent, goes the
 // next way. While it goes over a stream UDP is tried every so often: the trunk is sent there, which
 // harms nothing, since its packets go the old way until the new one has answered, and sent back. A
-// way back that turns out to be none doubles that time. On the network's thread.
+// way back that turns out to be none doubles that time. A stream over which probes are not answered
+// is dead, whatever TCP thinks of it: another is dialled. On the network's thread.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/log.h"
+#include "base/log_limiter.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "config/values.h"
@@ -41,6 +44,9 @@ class MediaWay final : public media::Plane {
     // A trunk that goes by UDP is probed at each new flow, and so often: what it sends may get lost
     // while what it receives does not.
     Duration check_every = seconds{10};
+    // The same of a stream. A slow one may answer late; TCP itself would wait for 24 s.
+    Duration stream_patience = seconds{3};
+    Duration check_stream_every = seconds{2};
     Duration try_again = seconds{10};  // UDP, while media goes over a stream
     Duration longest_try_again = std::chrono::minutes{5};
     Duration dial_again = seconds{1};  // doubling
@@ -59,6 +65,8 @@ class MediaWay final : public media::Plane {
   // "udp", "udp 443", "stream"; of the worst trunk. Empty without any.
   std::string describe() const;
   edge::MediaStream::Counts streamed() const;
+  // How the flow that was opened last travels. Nothing: there was none.
+  std::optional<media::Carriage> carriage() const { return carriage_; }
 
   // ---- Plane ----
   Result<media::OpenedPort> open_port(const media::PortSpec& spec, OnEvent on_event) override {
@@ -87,6 +95,8 @@ class MediaWay final : public media::Plane {
 
   Trunk* find(media::MediaId id);
   bool may_change() const { return settings_.mode == config::MediaWay::Auto; }
+  bool checks(const Trunk& trunk) const;
+  Duration patience(const Trunk& trunk) const;
   void on_event(media::MediaId id, const media::Event& event);
   void check(Trunk& trunk);
   void await_answer(Trunk& trunk, Duration patience);
@@ -97,6 +107,7 @@ class MediaWay final : public media::Plane {
   void send_to(const Trunk& trunk, const TransportAddress& server);
   void try_udp(Trunk& trunk, const TransportAddress& server);
   void try_udp_later(Trunk& trunk);
+  void try_udp_at(Trunk& trunk, TimePoint when);
   void dial_stream(Trunk& trunk);
   void on_stream(media::MediaId id, std::unique_ptr<net::Stream> stream);
   void on_no_stream(media::MediaId id, const std::string& why);
@@ -111,10 +122,12 @@ class MediaWay final : public media::Plane {
   Log& log_;
   Settings settings_;
   Dial dial_;
+  LogLimiter no_stream_;
   std::map<media::MediaId, std::unique_ptr<Trunk>> trunks_;
   std::uint16_t alternative_port_ = 0;
   bool udp_fails_ = false;  // as far as we know; the next trunk does not wait to find it out
   edge::MediaStream::Counts ended_;
+  std::optional<media::Carriage> carriage_;
 };
 
 }  // namespace sallyport::agent

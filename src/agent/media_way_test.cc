@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -82,7 +83,7 @@ class MediaWayTest : public ::testing::Test {
   MediaWayTest() : plane_(network_) {
     plane_.answers = [this](const TransportAddress& server) {
       const bool udp = server == x_->local() || server == other_x_->local();
-      return udp ? server.port == open_ : !far_.empty();
+      return udp ? server.port == open_ : !far_.empty() && !dead_;
     };
     x_ = open_x();
     other_x_ = open_x();
@@ -108,6 +109,8 @@ class MediaWayTest : public ::testing::Test {
     settings.try_again = 100ms;
     settings.linger = linger_;
     settings.dial_again = 20ms;
+    settings.stream_patience = 300ms;
+    settings.check_stream_every = 100ms;
     way_ = std::make_unique<MediaWay>(
         network_, plane_, *log_, settings,
         [this](const MediaWay::OnStream& on_stream,
@@ -145,10 +148,9 @@ class MediaWayTest : public ::testing::Test {
     const std::size_t before = plane_.heard.size();
     heard_.clear();
     ASSERT_TRUE(run([&] {
-      plane_.say("to the server");
-      return !heard_.empty();
+      plane_.say("to the server");  // among its probes
+      return std::find(heard_.begin(), heard_.end(), "to the server") != heard_.end();
     }));
-    EXPECT_EQ(heard_.back(), "to the server");
     x_->send({}, from_, as_bytes(std::string_view{"to the agent"}));
     ASSERT_TRUE(run([&] { return plane_.heard.size() > before; }));
     EXPECT_EQ(plane_.heard.back(), "to the agent");
@@ -166,6 +168,7 @@ class MediaWayTest : public ::testing::Test {
   std::vector<EventKind> told_;
   Duration linger_ = 300ms;
   bool hold_ = false;  // dials lead to nothing
+  bool dead_ = false;  // what goes into a stream goes nowhere
   int dialled_ = 0;
   int ended_ = 0;
   std::unique_ptr<MediaWay> way_;
@@ -253,6 +256,25 @@ TEST_F(MediaWayTest, DialsAgainWhenTheStreamBreaks) {
   ASSERT_TRUE(run([&] { return dialled_ == 2 && far_.size() == 1; }));
   ASSERT_TRUE(goes_by("stream"));
   expect_both_ways();
+}
+
+// A router on the way has forgotten it, say: TCP would find out in its own time.
+TEST_F(MediaWayTest, DialsAgainWhenTheStreamIsDeadWithoutAWord) {
+  for (const auto mode : {config::MediaWay::Auto, config::MediaWay::Stream}) {
+    dead_ = false;
+    begin(mode);
+    ASSERT_TRUE(goes_by("stream"));
+    const int dialled = dialled_;
+    const TimePoint until = network_.now() + 800ms;
+    ASSERT_TRUE(run([&] { return network_.now() > until; }));
+    EXPECT_EQ(dialled_, dialled) << "one that answers stays";
+    dead_ = true;
+    ASSERT_TRUE(run([&] { return dialled_ > dialled; }));
+    dead_ = false;
+    ASSERT_TRUE(goes_by("stream"));
+    expect_both_ways();
+    way_->close(MediaId{1});
+  }
 }
 
 // It is listened to for a while; should it end then, what has taken its place stands.

@@ -50,6 +50,7 @@ Trunk& Trunks::open(Place place, Site& site, const TransportAddress& server) {
   media::TrunkSpec spec{.end = media::FlowEnd::Awaiting,
                         .secret = {.token = random_.array<16>(), .key = random_.array<16>()},
                         .server = {},
+                        .dscp = options_.dscp,
                         .keepalive = keepalive_,
                         .sealed = options_.sealed,
                         .ring = media::KeyRingId{place.agent.value},

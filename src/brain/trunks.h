@@ -22,6 +22,7 @@ struct TrunkOptions {
   bool sealed = true;
   bool compress = false;
   Duration bundle = milliseconds{1};
+  std::uint8_t dscp = 46;  // of probes, and of the connection where it goes over a stream
 };
 
 struct Trunk {

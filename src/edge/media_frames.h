@@ -2,6 +2,7 @@
 // octets, network order, 1 to kLongestFrame), then the datagram. Sans I/O; fuzzed.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,11 +12,17 @@ namespace sallyport::edge {
 
 constexpr std::size_t kLongestFrame = 2048;
 
-// Of 1 to kLongestFrame octets.
+constexpr std::size_t kFrameHead = 2;
+
+// Of a datagram of 1 to kLongestFrame octets; `at` has kFrameHead more.
+inline void write_frame(MutableBytes at, Bytes datagram) {
+  at[0] = static_cast<std::uint8_t>(datagram.size() >> 8U);
+  at[1] = static_cast<std::uint8_t>(datagram.size());
+  std::copy(datagram.begin(), datagram.end(), at.begin() + kFrameHead);
+}
 inline Buffer media_frame(Bytes datagram) {
-  Buffer frame{static_cast<std::uint8_t>(datagram.size() >> 8U),
-               static_cast<std::uint8_t>(datagram.size())};
-  frame.insert(frame.end(), datagram.begin(), datagram.end());
+  Buffer frame(kFrameHead + datagram.size());
+  write_frame(frame, datagram);
   return frame;
 }
 

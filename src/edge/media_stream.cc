@@ -4,12 +4,6 @@
 #include <utility>
 
 namespace sallyport::edge {
-namespace {
-
-// A burst of small packets; what is older than longest_wait goes first anyway.
-constexpr std::size_t kMostWaiting = 4096;
-
-}  // namespace
 
 IpAddress loopback_beside(const IpAddress& ip) {
   return ip.is_v4() ? IpAddress::v4({127, 0, 0, 1}) : *IpAddress::parse("::1");
@@ -26,6 +20,7 @@ Result<std::unique_ptr<MediaStream>> MediaStream::open(
                          Bytes datagram) { made->on_datagram(source, datagram); });
   if (!socket) return tl::make_unexpected(socket.error());
   out->socket_ = std::move(*socket);
+  out->stream_->set_dscp(settings.dscp);
   return out;
 }
 
@@ -49,12 +44,9 @@ void MediaStream::on_datagram(const TransportAddress& source, Bytes datagram) {
       datagram.size() > kLongestFrame)
     return;
   const TimePoint now = network_.now();
-  while (!waiting_.empty() && (now - waiting_.front().since > settings_.longest_wait ||
-                               waiting_.size() == kMostWaiting)) {
+  for (; !waiting_.empty() && now - waiting_.front_since() > settings_.longest_wait; waiting_.pop())
     ++counts_.late;
-    waiting_.pop_front();
-  }
-  waiting_.push_back({.frame = media_frame(datagram), .since = now});
+  counts_.late += waiting_.push(datagram, now);
   if (stream_->queued() == 0) on_drained();
 }
 
@@ -62,15 +54,13 @@ void MediaStream::on_datagram(const TransportAddress& source, Bytes datagram) {
 // is given than what goes to the kernel at once.
 void MediaStream::on_drained() {
   const TimePoint now = network_.now();
-  while (!waiting_.empty() && stream_->queued() == 0) {
-    const Waiting next = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (now - next.since > settings_.longest_wait) {
+  for (; !waiting_.empty() && stream_->queued() == 0; waiting_.pop()) {
+    if (now - waiting_.front_since() > settings_.longest_wait) {
       ++counts_.late;
       continue;
     }
     ++counts_.out;
-    stream_->send(next.frame);
+    stream_->send(waiting_.front());
   }
 }
 

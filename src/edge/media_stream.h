@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/transport_address.h"
+#include "edge/frame_queue.h"
 #include "edge/media_frames.h"
 #include "net/network.h"
 
@@ -40,6 +40,7 @@ class MediaStream {
     std::optional<TransportAddress> media;
     std::function<bool(Bytes)> is_media;
     Duration longest_wait = milliseconds{80};
+    std::uint8_t dscp = 46;  // of the whole connection: what travels in it cannot have its own
   };
   struct Counts {
     std::uint64_t in = 0;    // from the connection
@@ -70,11 +71,6 @@ class MediaStream {
   const Counts& counts() const { return counts_; }
 
  private:
-  struct Waiting {
-    Buffer frame;
-    TimePoint since;
-  };
-
   MediaStream(net::Network& network, std::unique_ptr<net::Stream> stream, const Settings& settings,
               std::function<void(const Error&)> on_closed);
   void on_datagram(const TransportAddress& source, Bytes datagram);
@@ -87,7 +83,7 @@ class MediaStream {
   std::function<void(const Error&)> on_closed_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<net::DatagramSocket> socket_;
-  std::deque<Waiting> waiting_;
+  FrameQueue waiting_;
   MediaFrameReader reader_;
   Counts counts_;
 };

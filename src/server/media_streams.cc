@@ -17,8 +17,8 @@ TransportAddress on_this_host(TransportAddress x) {
 
 }  // namespace
 
-MediaStreams::MediaStreams(net::Network& network, Log& log, TransportAddress x)
-    : network_(network), log_(log), x_(on_this_host(x)) {}
+MediaStreams::MediaStreams(net::Network& network, Log& log, TransportAddress x, std::uint8_t dscp)
+    : network_(network), log_(log), x_(on_this_host(x)), dscp_(dscp) {}
 
 void MediaStreams::add(AgentId agent, const std::string& name,
                        std::unique_ptr<net::Stream> stream) {
@@ -29,7 +29,7 @@ void MediaStreams::add(AgentId agent, const std::string& name,
   }
   const auto place = streams.emplace(streams.end());
   auto opened = edge::MediaStream::open(
-      network_, std::move(stream), {.local = x_.ip, .media = x_},
+      network_, std::move(stream), {.local = x_.ip, .media = x_, .is_media = {}, .dscp = dscp_},
       [this, agent, name, place](const Error& why) { remove(agent, place, name, why); });
   if (!opened) {
     log_.error("media stream not taken", {{"agent", name}, {"why", opened.error().what}});

@@ -18,7 +18,7 @@ namespace sallyport::server {
 class MediaStreams {
  public:
   // `x`: where the media thread listens. Network and log outlive it.
-  MediaStreams(net::Network& network, Log& log, TransportAddress x);
+  MediaStreams(net::Network& network, Log& log, TransportAddress x, std::uint8_t dscp);
   MediaStreams(const MediaStreams&) = delete;
   MediaStreams& operator=(const MediaStreams&) = delete;
   ~MediaStreams() = default;
@@ -35,6 +35,7 @@ class MediaStreams {
   net::Network& network_;
   Log& log_;
   TransportAddress x_;
+  std::uint8_t dscp_;
   std::map<AgentId, Streams> streams_;  // the oldest of an agent first
   edge::MediaStream::Counts ended_;
 };

@@ -38,7 +38,7 @@ class MediaStreamsTest : public ::testing::Test {
         accepted_ = std::move(stream);
       }));
   std::vector<net::Fd> agent_;
-  MediaStreams streams_{network_, *log_, net::kAnyPort};
+  MediaStreams streams_{network_, *log_, net::kAnyPort, 46};
 };
 
 // An agent that stops closes all its connections at once: the server may see both in one look.
