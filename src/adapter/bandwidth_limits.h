@@ -1,7 +1,10 @@
 // How much the media of calls may take: of one call, through one agent, and in all. A new call that
 // would take more is refused, and so is a change of one; an established call is never cut. What is
-// counted is what the signalling tells (codec/sdp/traffic.h), bits a second in one direction. An
-// adapter's; brain's thread.
+// counted is what the signalling tells (codec/sdp/traffic.h), bits a second in one direction.
+//
+// Anybody outside may call, and claim what he likes while it rings. So calls from there that nobody
+// has answered yet share half of each limit: what one of them takes beyond that, another one does
+// not let it. An adapter's; brain's thread.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +28,9 @@ class BandwidthLimits {
   // The call would have media between these places: as much as before, or `bits`, whichever is
   // more, until settled() or withdrawn(). False, and nothing changed: it is beyond a limit.
   bool offer(CallId call, Place caller, Place callee, Bits bits) {
-    Use& use = calls_[call];
+    const auto [it, is_new] = calls_.try_emplace(call);
+    Use& use = it->second;
+    if (is_new) use.from_outside = caller.is_outside();
     const Use before = use;
     count(before, false);
     for (const Place place : {caller, callee}) {
@@ -71,43 +76,59 @@ class BandwidthLimits {
     calls_.erase(it);
   }
 
-  Bits in_all() const { return used_; }
-  Bits through(Place place) const {
-    const auto it = by_agent_.find(place);
-    return it == by_agent_.end() ? 0 : it->second;
-  }
+  Bits in_all() const { return used_.all; }
+  Bits through(Place place) const { return at(place).all; }
 
  private:
   struct Use {
     std::vector<Place> places;  // whose links it crosses
     Bits agreed = 0;
     Bits offered = 0;
+    bool from_outside = false;
     Bits bits() const { return std::max(agreed, offered); }
+    bool rings() const { return from_outside && agreed == 0; }
   };
+  struct Sum {
+    Bits all = 0;
+    Bits ringing = 0;  // of them: of calls from outside that nobody has answered
+    void count(const Use& use, bool in) {
+      const auto add = [&](Bits& to) { to = in ? to + use.bits() : to - use.bits(); };
+      add(all);
+      if (use.rings()) add(ringing);
+    }
+    bool has_room(const Use& use, Bits limit) const {
+      if (use.bits() > limit - std::min(limit, all)) return false;
+      return !use.rings() || ringing == 0 || use.bits() <= limit / 2 - std::min(limit / 2, ringing);
+    }
+  };
+  Sum at(Place place) const {
+    const auto it = by_agent_.find(place);
+    return it == by_agent_.end() ? Sum{} : it->second;
+  }
 
   bool fits(const Use& use) const {
     if (use.bits() > per_call_) return false;
     if (use.places.empty()) return true;
-    if (use.bits() > in_all_ - std::min(in_all_, used_)) return false;
-    return std::all_of(use.places.begin(), use.places.end(), [&](const Place place) {
-      return place.is_outside() || use.bits() <= per_agent_ - std::min(per_agent_, through(place));
-    });
+    return used_.has_room(use, in_all_) &&
+           std::all_of(use.places.begin(), use.places.end(), [&](const Place place) {
+             return place.is_outside() || at(place).has_room(use, per_agent_);
+           });
   }
   void count(const Use& use, bool in) {
     if (use.places.empty()) return;
-    used_ = in ? used_ + use.bits() : used_ - use.bits();
+    used_.count(use, in);
     for (const Place place : use.places) {
       if (place.is_outside()) continue;
-      Bits& bits = by_agent_[place];
-      bits = in ? bits + use.bits() : bits - use.bits();
-      if (bits == 0) by_agent_.erase(place);
+      Sum& sum = by_agent_[place];
+      sum.count(use, in);
+      if (sum.all == 0) by_agent_.erase(place);
     }
   }
 
   Bits in_all_, per_agent_, per_call_;
   std::unordered_map<CallId, Use> calls_;
-  std::map<Place, Bits> by_agent_;
-  Bits used_ = 0;
+  std::map<Place, Sum> by_agent_;
+  Sum used_;
 };
 
 }  // namespace sallyport::adapter

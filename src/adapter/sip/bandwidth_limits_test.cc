@@ -63,6 +63,25 @@ TEST(BandwidthLimits, AreNoneInsideOneSite) {
   EXPECT_FALSE(limits.offer(CallId{3}, kA, kA, 91)) << "but for the call itself";
 }
 
+TEST(BandwidthLimits, ShareHalfOfThemAmongCallsFromOutsideThatNobodyHasAnswered) {
+  const Place outside = Place::outside();
+  const Place c = Place::inside(AgentId{3});
+  BandwidthLimits limits{200, 100, 100};
+  EXPECT_TRUE(limits.offer(CallId{1}, outside, kA, 40));
+  EXPECT_FALSE(limits.offer(CallId{2}, outside, kA, 20)) << "more than half of A's";
+  EXPECT_TRUE(limits.offer(CallId{2}, outside, kA, 10));
+  EXPECT_TRUE(limits.offer(CallId{3}, outside, kB, 50));
+  EXPECT_FALSE(limits.offer(CallId{4}, outside, c, 1)) << "more than half of all";
+  EXPECT_TRUE(limits.offer(CallId{5}, c, outside, 60)) << "those inside have what is left";
+  limits.settled(CallId{1}, outside, kA, 40);
+  EXPECT_TRUE(limits.offer(CallId{4}, outside, c, 40)) << "one was answered";
+  limits.leave(CallId{5});
+  EXPECT_TRUE(limits.offer(CallId{1}, outside, kA, 90)) << "a change of that one does not ring";
+  for (std::uint32_t i = 1; i < 6; ++i) limits.leave(CallId{i});
+  EXPECT_EQ(limits.in_all(), 0U);
+  EXPECT_TRUE(limits.offer(CallId{6}, outside, kA, 90)) << "one alone may ring whatever it has";
+}
+
 // ---- as callers hear of them ----
 
 Config tight(std::uint64_t per_agent) {
