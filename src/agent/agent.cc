@@ -124,7 +124,12 @@ class Agent final : public Dialler::Observer {
   std::string last_problem_, renewal_problem_;
   // Whether media flows are confirmed by the server, by component; what people should look at.
   std::uint64_t flows_confirmed_ = 0, flows_unconfirmed_ = 0;
-  std::array<std::string, media::kMaxComponents> media_problems_;
+  struct MediaProblem {
+    std::string what;  // empty: none
+    media::Carriage of{};
+  };
+  media::Carriage carriage() const;
+  std::array<MediaProblem, media::kMaxComponents> media_problems_;
   std::string media_note_;
   LogLimiter media_log_;
 };
@@ -313,9 +318,16 @@ void Agent::on_media_event(const media::Event& event) {
 }
 
 // A firewall that lets no UDP through makes calls silent, and says so to nobody.
+// Before there was a call nobody has told; the server opens trunks when it has use for them.
+media::Carriage Agent::carriage() const {
+  const bool trunks = session_ && session_->edge() != nullptr && session_->edge()->trunks() > 0;
+  return media_way_->carriage().value_or(trunks ? media::Carriage::Tagged : media::Carriage::Bound);
+}
+
 void Agent::note_media(const media::Event& event) {
   if (event.component >= media_problems_.size() || !session_ || !session_->welcomed()) return;
-  std::string& problem = media_problems_[event.component];
+  std::string& problem = media_problems_[event.component].what;
+  media_problems_[event.component].of = carriage();
   if (event.kind == media::EventKind::FlowBound) {
     ++flows_confirmed_;
     problem.clear();
@@ -455,20 +467,20 @@ boost::json::object Agent::status() const {
   if (ready) {
     const control::Welcomed& welcomed = *session_->welcomed();
     const edge::LocalEdge& edge = *session_->edge();
-    const auto carriage = edge.trunks() > 0 ? media::Carriage::Tagged : media::Carriage::Bound;
     out["mode"] = control::name(welcomed.mode);
-    out["media"] = boost::json::object{{"x", welcomed.media.rtp.front().to_string()},
-                                       {"y", welcomed.media.rtcp.front().to_string()},
-                                       {"ends", edge.media_ends()},
-                                       {"trunks", edge.trunks()},
-                                       {"confirmed", flows_confirmed_},
-                                       {"not_confirmed", flows_unconfirmed_},
-                                       {"carriage", media::name(carriage)},
-                                       {"way", media_way_->describe()},
-                                       {"stream_late", media_way_->streamed().late},
-                                       {"encrypted", edge.seals()}};
-    for (const std::string& problem : media_problems_)
-      if (!problem.empty()) out["media_problem"] = problem;
+    out["media"] =
+        boost::json::object{{"x", welcomed.media.rtp.front().to_string()},
+                            {"y", welcomed.media.rtcp.front().to_string()},
+                            {"ends", edge.media_ends()},
+                            {"trunks", edge.trunks()},
+                            {"confirmed", flows_confirmed_},
+                            {"not_confirmed", flows_unconfirmed_},
+                            {"carriage", media::name(carriage())},
+                            {"way", media_way_->describe()},
+                            {"stream_late", media_way_->streamed().late},
+                            {"encrypted", carriage() == media::Carriage::Tagged && edge.seals()}};
+    for (const MediaProblem& problem : media_problems_)
+      if (!problem.what.empty() && problem.of == carriage()) out["media_problem"] = problem.what;
     if (!media_note_.empty()) out["media_note"] = media_note_;
     out["sockets"] = edge.sockets();
     out["commands_refused"] = edge.counts().refused;

@@ -172,6 +172,7 @@ void Brain::prefer_family(Place place, bool v4) {
 }
 
 void Brain::set_carriage(Place place, media::Carriage carriage) {
+  flow_watch_.on_carriage(place);
   for (const auto& each : adapters_) each->paths().set_carriage(place, carriage);
 }
 

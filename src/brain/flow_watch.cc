@@ -14,6 +14,10 @@ using State = FlowWatch::Flow::State;
 
 }  // namespace
 
+void FlowWatch::on_carriage(adapter::Place place) {
+  if (const auto agent = agents_.find(place); agent != agents_.end()) agent->second.problems = {};
+}
+
 void FlowWatch::on_arrived(Flow& flow, std::uint8_t component) {
   if (component < flow.arrived.size()) flow.arrived[component] = true;
 }

@@ -35,6 +35,8 @@ class FlowWatch {
 
   void on_agent(adapter::Place place, const std::string& name) { agents_[place].name = name; }
   void on_agent_lost(adapter::Place place) { agents_.erase(place); }
+  // Its media travels in another way from now on: what was wrong with the one before is no matter.
+  void on_carriage(adapter::Place place);
 
   // A probe has arrived at the server; its answer has arrived at the agent.
   static void on_arrived(Flow& flow, std::uint8_t component);

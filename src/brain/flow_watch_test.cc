@@ -67,6 +67,15 @@ TEST_F(FlowWatchTest, AConfirmedFlowIsNoProblemAndEndsAnEarlierOne) {
   EXPECT_EQ(watch.health(kOffice).confirmed, 2U);
 }
 
+TEST_F(FlowWatchTest, AProblemOfOneCarriageIsForgottenWithIt) {
+  auto blocked = flow();
+  watch.on_unconfirmed(blocked, 1, kStart);
+  EXPECT_THAT(watch.health(kOffice).problem, testing::Not(IsEmpty()));
+  watch.on_carriage(kOffice);
+  EXPECT_THAT(watch.health(kOffice).problem, IsEmpty());
+  EXPECT_EQ(watch.health(kOffice).unconfirmed, 1U);
+}
+
 TEST_F(FlowWatchTest, ACallThatWasNotAnsweredOrIsOverAtOnceSaysNothing) {
   auto unanswered = flow();
   unanswered.started.reset();

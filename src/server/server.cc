@@ -87,6 +87,7 @@ class Server final : public Acceptor::Observer {
   void describe_session(AgentId agent, boost::json::object& out) const;
   boost::json::object agents_media() const;
   void set_carriage(const boost::json::object& arguments, const admin::Reply& reply);
+  boost::json::object agents_by_carriage() const;
   bool encrypts(media::Carriage carriage) const {
     return carriage == media::Carriage::Tagged && config_.media.encrypt;
   }
@@ -192,7 +193,8 @@ std::string Server::start_brain() {
                                .trunks = {.most = config_.media.trunks,
                                           .sealed = config_.media.encrypt,
                                           .compress = config_.media.compress,
-                                          .bundle = config_.media.bundle}},
+                                          .bundle = config_.media.bundle,
+                                          .dscp = config_.inside_marks.audio}},
       [this] { drive_brain(); });
   auto directory = Directory::open(config_, *store_, *log_, network_.wall_now());
   if (!directory) return "registrations: " + std::string{directory.error().what};
@@ -277,8 +279,8 @@ std::string Server::start_acceptor() {
           }});
   enrolment_->on_revoked(
       [this](AgentId agent) { acceptor_->end_session(agent, mux::CloseCode::Revoked); });
-  media_streams_ =
-      std::make_unique<MediaStreams>(network_, *log_, media_->server_addresses().front());
+  media_streams_ = std::make_unique<MediaStreams>(
+      network_, *log_, media_->server_addresses().front(), config_.inside_marks.audio);
   join_ = std::make_unique<JoinService>(*enrolment_, network_, *log_, [this] { return site(); });
   auto tls = net::TlsContext::server(
       {.identity = authority_->identity(),
@@ -401,6 +403,16 @@ boost::json::object Server::agents_media() const {
 }
 
 // Of a session that is there, and of those that the agent begins later, until this process ends.
+// Those that are here, by what is in use: by configuration, or as a command has chosen.
+boost::json::object Server::agents_by_carriage() const {
+  boost::json::object out;
+  for (const media::Carriage carriage : {media::Carriage::Tagged, media::Carriage::Bound})
+    out[media::name(carriage)] =
+        std::count_if(sessions_.begin(), sessions_.end(),
+                      [carriage](const auto& each) { return each.second->carriage() == carriage; });
+  return out;
+}
+
 void Server::set_carriage(const boost::json::object& arguments, const admin::Reply& reply) {
   const std::string name = admin::text_argument(arguments, "name");
   const auto carriage = media::carriage_named(admin::text_argument(arguments, "carriage"));
@@ -450,7 +462,8 @@ std::string Server::start_admin() {
                                          {"stream_late", media_streams_->counts().late},
                                          {"drops", std::move(drops)},
                                          {"carriage", media::name(config_.media.carriage)},
-                                         {"encrypted", encrypts(config_.media.carriage)}};
+                                         {"encrypted", encrypts(config_.media.carriage)},
+                                         {"agents_by_carriage", agents_by_carriage()}};
       reply.ok(out);
     });
   });
