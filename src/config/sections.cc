@@ -56,7 +56,7 @@ void describe(Schema& schema, MediaRelaySection& relay) {
              "most. It does not while there is little to do. 0: never.");
   schema.add(
       "media.fast_path", relay.fast_path,
-      "Whether the kernel relays established bound media by itself (eBPF), past sockets and the "
+      "Whether the kernel relays established plain media by itself (eBPF), past sockets and the "
       "host's own packet filter: \"off\", \"auto\" (if it can be had) or \"ebpf\" (a "
       "warning if not). It takes CAP_BPF and CAP_NET_ADMIN: see OPERATIONS.md.");
 }
