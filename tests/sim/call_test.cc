@@ -52,7 +52,7 @@ class Seam : public testing::TestWithParam<std::tuple<BrainAt, media::Carriage>>
 
 TEST_P(Seam, CarriesACallFromAndToThePublicNetwork) {
   const auto [brain_at, carriage] = GetParam();
-  System system{brain_at, 1, harsh_nat(), kX + 1, 1, carriage};
+  System system{{.brain_at = brain_at, .nat = harsh_nat(), .carriage = carriage}};
   auto alice = system.phone(0, "alice");
   auto bob = system.public_phone("bob", "192.0.2.20");
   ASSERT_TRUE(registered(system, *alice));
@@ -112,7 +112,7 @@ class AgentToAgent : public testing::TestWithParam<std::tuple<Path, media::Carri
 };
 
 TEST_P(AgentToAgent, IsHeardAtOnceThroughHoldAndRebindingAndUntilTheEnd) {
-  System system{BrainAt::Server, 2, nat(), path_.y, 1, carriage_};
+  System system{{.agents = 2, .nat = nat(), .y = path_.y, .carriage = carriage_}};
   auto alice = system.phone(0, "alice");
   auto bob = system.phone(1, "bob");  // the same private address and port as alice
   ASSERT_TRUE(registered(system, *alice));
@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST(OneAgent, JoinsItsTwoTerminalsInsideIt) {
-  System system{BrainAt::Server, 1, harsh_nat()};
+  System system{{.nat = harsh_nat()}};
   auto alice = system.phone(0, "alice");
   auto bob = system.phone(0, "bob", "10.1.1.3");
   ASSERT_TRUE(registered(system, *alice));
@@ -213,7 +213,7 @@ TEST(OneAgent, JoinsItsTwoTerminalsInsideIt) {
 }
 
 TEST(UnknownCallee, Is404) {
-  System system{BrainAt::Server, 1, harsh_nat()};
+  System system{{.nat = harsh_nat()}};
   auto alice = system.phone(0, "alice");
   ASSERT_TRUE(registered(system, *alice));
   alice->call("sip:nobody@example.org");

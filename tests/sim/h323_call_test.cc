@@ -55,8 +55,10 @@ class Calls : public testing::Test {
 
   void start(Places places, BrainAt brain_at = BrainAt::Server) {
     places_ = places;
-    system = std::make_unique<System>(brain_at, places == Places::AgentToAgent ? 2 : 1,
-                                      NatSettings{.public_address = kNat, .forgets_after = 20s});
+    system = std::make_unique<System>(
+        SystemOptions{.brain_at = brain_at,
+                      .agents = places == Places::AgentToAgent ? 2U : 1U,
+                      .nat = {.public_address = kNat, .forgets_after = 20s}});
     const bool caller_outside = places == Places::PublicToAgent;
     const bool callee_outside = places == Places::AgentToPublic;
     caller = make(caller_, caller_outside, 0, "10.1.1.2");

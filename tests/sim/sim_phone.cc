@@ -35,13 +35,15 @@ SimPhone::SimPhone(World& world, RealmId realm, const TransportAddress& address,
       media_{address.ip, static_cast<std::uint16_t>(address.port + 10)},
       user_(std::move(user)),
       domain_(std::move(domain)),
-      server_(server) {
+      server_(server),
+      ssrc_(static_cast<std::uint32_t>(world.random().u64())) {
   world_.bind(realm_, address_,
               [this](const TransportAddress& source, Bytes b) { on_signalling(source, b); });
   world_.bind(realm_, media_, [this](const TransportAddress&, Bytes datagram) {
     if (datagram.size() <= 12) return;
-    const std::string who{as_text(datagram.subspan(12))};
-    ++heard_[who];
+    const std::string_view text = as_text(datagram.subspan(12));
+    ++heard_[std::string{text.substr(0, text.find('\n'))}];
+    heard_packets_.push_back({world_.now(), to_buffer(datagram)});
     ++packets_heard_;
     longest_gap_ = std::max(longest_gap_, world_.now() - heard_at_);
     heard_at_ = world_.now();
@@ -56,6 +58,8 @@ SimPhone::~SimPhone() {
 
 void SimPhone::forget_heard() {
   heard_.clear();
+  said_.clear();
+  heard_packets_.clear();
   packets_heard_ = 0;
   heard_at_ = world_.now();
   longest_gap_ = {};
@@ -70,8 +74,11 @@ void SimPhone::tick() {
   const bool talks = state_ == State::Established && !held_ && far_media_.port != 0;
   if (talks) {
     Buffer packet;
-    Writer{packet}.u8(0x80).u8(0).u16(rtp_sequence_++).u32(0).u32(0x1234).bytes(as_bytes(user_));
+    Writer{packet}.u8(0x80).u8(0).u16(rtp_sequence_).u32(rtp_sequence_ * 160U).u32(ssrc_);
+    Writer{packet}.bytes(as_bytes(user_ + '\n')).bytes(world_.random().array<60>());
+    ++rtp_sequence_;
     world_.send(realm_, media_, far_media_, packet);
+    said_.push_back({world_.now(), std::move(packet)});
   }
   world_.after(kPacketEvery, [this, alive = std::weak_ptr{alive_}] {
     if (alive.lock()) tick();
@@ -79,11 +86,10 @@ void SimPhone::tick() {
 }
 
 std::string SimPhone::sdp() const {
+  const std::string own = (address_.ip.is_v4() ? "IN IP4 " : "IN IP6 ") + address_.ip.to_string();
   return fmt::format(
-      "v=0\r\no={} 1 1 IN IP4 {}\r\ns=-\r\nc=IN IP4 {}\r\nt=0 0\r\nm=audio {} RTP/AVP "
-      "0\r\na={}\r\n",
-      user_, address_.ip.to_string(), address_.ip.to_string(), media_.port,
-      held_ ? "sendonly" : "sendrecv");
+      "v=0\r\no={} 1 1 {}\r\ns=-\r\nc={}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\na={}\r\n", user_, own,
+      own, media_.port, held_ ? "sendonly" : "sendrecv");
 }
 
 void SimPhone::take_sdp(std::string_view body) {

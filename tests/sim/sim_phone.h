@@ -1,6 +1,6 @@
-// A SIP phone of the simulated world: registers, calls, answers, plays its name as RTP payload
-// every 20 ms and remembers whose it hears and when. As simple as a phone can be, and written on
-// nothing of the adapter, so that it believes only what RFC 3261 says.
+// A SIP phone of the simulated world: registers, calls, answers, says its name and some noise in
+// RTP every 20 ms, and remembers what it hears, whose, and when. As simple as a phone can be, and
+// written on nothing of the adapter, so that it believes only what RFC 3261 says.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,13 @@ class SimPhone {
   Duration longest_gap() const { return longest_gap_; }
   void forget_heard();
   std::size_t packets_heard() const { return packets_heard_; }
+  // Each RTP packet that it sent or heard, since it forgot.
+  struct Packet {
+    TimePoint at;
+    Buffer octets;
+  };
+  const std::vector<Packet>& said() const { return said_; }
+  const std::vector<Packet>& heard() const { return heard_packets_; }
   // The address that the far side's SDP gave.
   const TransportAddress& far_media() const { return far_media_; }
   const std::vector<std::string>& received() const { return received_; }  // every message, whole
@@ -69,6 +76,8 @@ class SimPhone {
   unsigned retries_ = 0;
   TransportAddress far_media_;
   std::uint16_t rtp_sequence_ = 0;
+  std::uint32_t ssrc_ = 0;
+  std::vector<Packet> said_, heard_packets_;
   std::map<std::string, unsigned> heard_;
   std::size_t packets_heard_ = 0;
   TimePoint heard_at_;

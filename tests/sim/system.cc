@@ -21,10 +21,21 @@ class NoUsers final : public brain::Users {
   std::vector<brain::User> list() const override { return {}; }
 };
 
-std::vector<TransportAddress> server_sockets(std::uint16_t y) {
-  std::vector<TransportAddress> out{{kServer, kX}};
-  if (y != kX) out.push_back({kServer, y});
+std::vector<TransportAddress> server_sockets(const IpAddress& server, std::uint16_t y) {
+  std::vector<TransportAddress> out{{server, kX}};
+  if (y != kX) out.push_back({server, y});
   return out;
+}
+
+// So many addresses further on; the last octet has room for it.
+IpAddress plus(const IpAddress& address, std::size_t n) {
+  const auto advance = [n](auto octets) {
+    octets.back() = static_cast<std::uint8_t>(octets.back() + n);
+    return octets;
+  };
+  Reader octets{address.octets()};
+  return address.is_v4() ? IpAddress::v4(advance(octets.array<4>()))
+                         : IpAddress::v6(advance(octets.array<16>()));
 }
 
 // Nothing but that each connection brings keys.
@@ -45,7 +56,7 @@ SimHost::SimHost(World& world, RealmId realm, const IpAddress& address, edge::Po
 
 System::Agent::Agent(System& system, std::size_t index, RealmId its_realm)
     : realm(its_realm),
-      host(system.world, realm, kAgent, edge::Policy::inside_default(), {}),
+      host(system.world, realm, system.agent_address(), edge::Policy::inside_default(), {}),
       pair({}, index + 1),
       at_agent(pair.dialling, system.world, housekeeping([this] {
                  install_keys(host.plane, pair.dialling, media::KeyRingId{1},
@@ -68,21 +79,15 @@ void System::set_carriage(std::size_t agent, media::Carriage carriage) {
   brain_->set_carriage(Place::inside(AgentId{static_cast<std::uint32_t>(agent + 1)}), carriage);
 }
 
-System::System(BrainAt brain_at, std::size_t agents, const NatSettings& nat, std::uint16_t y,
-               std::uint64_t seed, media::Carriage carriage)
-    : world(seed),
-      brain_at_(brain_at),
-      carriage_(carriage),
-      y_(y),
-      users_(std::make_unique<NoUsers>()) {
-  server_ = std::make_unique<SimHost>(world, kPublic, kServer, edge::Policy::outside_default({}),
-                                      server_sockets(y));
+System::System(const SystemOptions& options)
+    : world(options.seed), options_(options), users_(std::make_unique<NoUsers>()) {
+  server_ =
+      std::make_unique<SimHost>(world, kPublic, server_address(), edge::Policy::outside_default({}),
+                                server_sockets(server_address(), options.y));
   start_brain();
-  for (std::size_t i = 0; i < agents; ++i) {
-    NatSettings its_nat = nat;
-    auto octets = Reader{nat.public_address.octets()}.array<4>();
-    octets[3] = static_cast<std::uint8_t>(octets[3] + i);
-    its_nat.public_address = IpAddress::v4(octets);
+  for (std::size_t i = 0; i < options.agents; ++i) {
+    NatSettings its_nat = options.nat;
+    its_nat.public_address = plus(options.nat.public_address, i);
     agents_.push_back(std::make_unique<Agent>(*this, i, world.add_site(its_nat)));
     attach(i);
   }
@@ -102,7 +107,10 @@ System::~System() {
 void System::start_brain() {
   brain_ = std::make_unique<brain::Brain>(
       world, world.random(), *log_,
-      brain::MediaPathsOptions{.rtp = {{kServer, kX}}, .rtcp = {{kServer, y_}}}, [] {});
+      brain::MediaPathsOptions{.rtp = {{server_address(), kX}},
+                               .rtcp = {{server_address(), options_.y}},
+                               .trunks = {.sealed = options_.encrypt}},
+      [] {});
   registrar_ = std::make_unique<adapter::sip::RegistrationService>(
       adapter::sip::RegistrationConfig{.default_domain = "example.org",
                                        .domains = {"example.org"},
@@ -117,7 +125,7 @@ void System::start_brain() {
   config.outside.tls = 0;
   config.outside.tcp = 0;
   config.inside.tcp = 0;
-  config.advertised = {kServer};
+  config.advertised = {server_address()};
   config.domain = "example.org";
   auto adapter = std::make_unique<adapter::sip::SipAdapter>(config, *registrar_, *routing_,
                                                             world.random(), *log_);
@@ -125,7 +133,7 @@ void System::start_brain() {
   brain_->add(std::move(adapter));
 
   adapter::h323::Config h323_config;
-  h323_config.advertised = {kServer};
+  h323_config.advertised = {server_address()};
   h323_config.domain = "example.org";
   h323_config.authenticate = false;
   auto h323 = std::make_unique<adapter::h323::H323Adapter>(
@@ -133,7 +141,8 @@ void System::start_brain() {
       adapter::Throttle::Limits{}, world.random(), *log_);
   h323_ = h323.get();
   brain_->add(std::move(h323));
-  if (brain_at_ == BrainAt::Agent) return;  // its outside edge comes with the agent's session
+  if (options_.brain_at == BrainAt::Agent)
+    return;  // its outside edge comes with the agent's session
   outside_ = std::make_unique<edge::LocalEdge>(
       server_->network, server_->plane, server_->policy, *audit_, *log_,
       edge::LocalEdgeOptions{.commander = "brain", .advertised = {}, .certificates = {}},
@@ -145,7 +154,7 @@ void System::attach(std::size_t index) {
   Agent& agent = *agents_[index];
   const AgentId id{static_cast<std::uint32_t>(index + 1)};
   const Place inside = Place::inside(id);
-  set_carriage(index, carriage_);
+  set_carriage(index, options_.carriage);
   edge::LocalEdgeOptions options{
       .commander = "brain",
       .advertised = {},
@@ -157,7 +166,7 @@ void System::attach(std::size_t index) {
     return std::make_unique<edge::LocalEdge>(host.network, host.plane, host.policy, *audit_, *log_,
                                              options, observer);
   };
-  if (brain_at_ == BrainAt::Server) {
+  if (options_.brain_at == BrainAt::Server) {
     agent.slave = std::make_unique<control::Slave>(agent.at_agent);
     agent.local = local_edge(agent.host, *agent.slave);
     agent.slave->set_edge(*agent.local);
@@ -194,16 +203,16 @@ void System::pump() {
 
 std::unique_ptr<SimPhone> System::phone(std::size_t agent, const std::string& user,
                                         const std::string& host) {
-  return std::make_unique<SimPhone>(world, site(agent),
-                                    TransportAddress{*IpAddress::parse(host), kSip}, user,
-                                    "example.org", TransportAddress{kAgent, kSip});
+  const IpAddress own = host.empty() ? plus(agent_address(), 1) : *IpAddress::parse(host);
+  return std::make_unique<SimPhone>(world, site(agent), TransportAddress{own, kSip}, user,
+                                    "example.org", TransportAddress{agent_address(), kSip});
 }
 
 std::unique_ptr<SimPhone> System::public_phone(const std::string& user,
                                                const std::string& address) {
   return std::make_unique<SimPhone>(world, kPublic,
                                     TransportAddress{*IpAddress::parse(address), kSip}, user,
-                                    "elsewhere.example", TransportAddress{kServer, kSip});
+                                    "elsewhere.example", TransportAddress{server_address(), kSip});
 }
 
 void System::break_multiplex(std::size_t agent, Duration away) {

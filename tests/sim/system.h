@@ -27,9 +27,22 @@ namespace sallyport::sim {
 enum class BrainAt { Server, Agent };
 
 inline const IpAddress kServer = *IpAddress::parse("203.0.113.1");
+inline const IpAddress kServer6 = *IpAddress::parse("2001:db8:203::1");
 inline const IpAddress kAgent = *IpAddress::parse("10.1.1.1");  // in every site
+inline const IpAddress kAgent6 = *IpAddress::parse("fd00::1");
 constexpr std::uint16_t kX = 2776;
 constexpr std::uint16_t kSip = 5060;
+
+struct SystemOptions {
+  BrainAt brain_at = BrainAt::Server;
+  std::size_t agents = 1;
+  NatSettings nat;           // of the first agent's site; the others' addresses follow its own
+  std::uint16_t y = kX + 1;  // kX: one-port mode
+  bool v6 = false;           // all hosts, and nothing but that
+  media::Carriage carriage = media::Carriage::Tagged;  // of every agent's media
+  bool encrypt = true;                                 // what is tagged
+  std::uint64_t seed = 1;
+};
 
 // One host of ours: sockets, media plane, policy.
 struct SimHost {
@@ -42,16 +55,14 @@ struct SimHost {
 
 class System {
  public:
-  // `y`: kX for one-port mode. `carriage`: of every agent's media.
-  System(BrainAt brain_at, std::size_t agents, const NatSettings& nat, std::uint16_t y = kX + 1,
-         std::uint64_t seed = 1, media::Carriage carriage = media::Carriage::Tagged);
+  explicit System(const SystemOptions& options);
   ~System();
 
   World world;
   RealmId site(std::size_t agent) const { return agents_[agent]->realm; }
-  // A phone at 10.1.1.2 (or another host) of that agent's site, told to use the agent.
+  // A phone at 10.1.1.2 (or another host; fd00::2) of that agent's site, told to use the agent.
   std::unique_ptr<SimPhone> phone(std::size_t agent, const std::string& user,
-                                  const std::string& host = "10.1.1.2");
+                                  const std::string& host = "");
   // A phone in the public network that calls by way of the server.
   std::unique_ptr<SimPhone> public_phone(const std::string& user, const std::string& address);
 
@@ -81,16 +92,16 @@ class System {
     bool broken = false;
   };
 
+  IpAddress server_address() const { return options_.v6 ? kServer6 : kServer; }
+  IpAddress agent_address() const { return options_.v6 ? kAgent6 : kAgent; }
   void start_brain();
   void attach(std::size_t index);
   void pump();
 
-  BrainAt brain_at_;
-  media::Carriage carriage_;
+  SystemOptions options_;
   std::unique_ptr<Log> log_ = Log::silent();
   std::unique_ptr<edge::Audit> audit_ = edge::Audit::none();
   std::unique_ptr<SimHost> server_;
-  std::uint16_t y_;
   brain::MemoryRegistrations registrations_;
   std::unique_ptr<brain::Users> users_;
   brain::Routing routes_{{.routes = {}, .allow_dns = true}};

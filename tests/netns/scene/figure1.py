@@ -86,13 +86,14 @@ class Internet:
 
 
 class BadWire:
-    """A wire that loses and reorders (wire.py), to be put between a router and the public network."""
+    """A wire that loses, reorders and doubles (wire.py), to be put between a router and the public
+    network."""
 
     def __init__(self, scene: "Scene", name: str, loss: float = 0.05, jitter_ms: float = 30,
-                 seed: int = 1):
+                 seed: int = 1, doubles: float = 0):
         self.namespace = scene.namespace(f"wire-{name}")
         self.folder = scene.folder_for(f"wire-{name}")
-        self._parameters = [str(loss), str(jitter_ms), str(seed)]
+        self._parameters = [str(loss), str(jitter_ms), str(seed), str(doubles)]
 
     def connect(self, host: Namespace, interface: str) -> None:
         self.namespace.ip(f"link add right type veth peer name {interface} netns {host.path}",

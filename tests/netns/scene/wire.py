@@ -1,10 +1,10 @@
-"""A bad wire: loses, delays unevenly and so reorders frames between two interfaces.
+"""A bad wire: loses, doubles, delays unevenly and so reorders frames between two interfaces.
 
 For kernels without netem. It runs as a process of its own in a namespace that holds nothing but
 the wire's two ends; frames cross with their offload headers, so checksums and large TCP segments
 survive as they are. Random numbers come from a given seed.
 
-    python3 wire.py LEFT RIGHT LOSS JITTER_MS SEED
+    python3 wire.py LEFT RIGHT LOSS JITTER_MS SEED DOUBLES
 """
 
 import heapq
@@ -36,7 +36,8 @@ def end(interface: str) -> socket.socket:
     return made
 
 
-def carry(left: socket.socket, right: socket.socket, loss: float, jitter: float, seed: int) -> None:
+def carry(left: socket.socket, right: socket.socket, loss: float, jitter: float, seed: int,
+          doubles: float) -> None:
     chance = random.Random(seed)
     waiting: list[tuple[float, int, socket.socket, bytes]] = []
     count = 0
@@ -55,16 +56,19 @@ def carry(left: socket.socket, right: socket.socket, loss: float, jitter: float,
                 frame = source.recv(70000)
             except (BlockingIOError, OSError):
                 continue
-            delay = 0.0
+            delays = [0.0]
             if frame[VNET_HEADER + 12:VNET_HEADER + 14] in IP_TYPES:
                 if chance.random() < loss:
                     continue
-                delay = chance.uniform(0, jitter)
-            count += 1
-            heapq.heappush(waiting, (time.monotonic() + delay, count, out, frame))
+                times = 2 if chance.random() < doubles else 1
+                delays = [chance.uniform(0, jitter) for _ in range(times)]
+            for delay in delays:
+                count += 1
+                heapq.heappush(waiting, (time.monotonic() + delay, count, out, frame))
 
 
 if __name__ == "__main__":
     ends = end(sys.argv[1]), end(sys.argv[2])
     print("carrying", flush=True)
-    carry(*ends, float(sys.argv[3]), float(sys.argv[4]) / 1000, int(sys.argv[5]))
+    carry(*ends, float(sys.argv[3]), float(sys.argv[4]) / 1000, int(sys.argv[5]),
+          float(sys.argv[6]))
