@@ -21,8 +21,9 @@ inline void write_frame(MutableBytes at, Bytes datagram) {
   std::copy(datagram.begin(), datagram.end(), at.begin() + kFrameHead);
 }
 inline Buffer media_frame(Bytes datagram) {
-  Buffer frame(kFrameHead + datagram.size());
-  write_frame(frame, datagram);
+  Buffer frame{static_cast<std::uint8_t>(datagram.size() >> 8U),
+               static_cast<std::uint8_t>(datagram.size())};
+  frame.insert(frame.end(), datagram.begin(), datagram.end());
   return frame;
 }
 
