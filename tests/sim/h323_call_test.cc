@@ -281,5 +281,31 @@ INSTANTIATE_TEST_SUITE_P(All, Matrix,
                                   std::get<3>(its.param).first;
                          });
 
+// ---- Beside the matrix ----
+
+class From : public Calls, public testing::WithParamInterface<std::pair<const char*, Places>> {};
+
+TEST_P(From, EveryKindOfChannelAtOnce) {
+  caller_.channels = callee_.channels = {Kind::Audio, Kind::Video,  Kind::Slides,
+                                         Kind::Data,  Kind::Camera, Kind::Fax};
+  ASSERT_NO_FATAL_FAILURE(start(GetParam().second));
+  ASSERT_NO_FATAL_FAILURE(call());
+  EXPECT_TRUE(all_heard(caller_.channels));
+  hang_up(calling, called);
+  expect_all_is_well();
+}
+
+TEST_P(From, ARejectionSaysWhy) {
+  callee_.rejects_with = 17;
+  ASSERT_NO_FATAL_FAILURE(start(GetParam().second));
+  dial();
+  ASSERT_TRUE(system->world.run_until([&] { return calling->state() == Call::State::Ended; }, 5s));
+  EXPECT_EQ(calling->cause(), codec::q931::CauseValue::UserBusy);
+  expect_all_is_well();
+}
+
+INSTANTIATE_TEST_SUITE_P(Everywhere, From, testing::ValuesIn(kPlaces),
+                         [](const auto& its) { return std::string{its.param.first}; });
+
 }  // namespace
 }  // namespace sallyport::sim

@@ -79,6 +79,8 @@ struct Call {
 
   TimerId proceeding_timer;  // the caller is to hear something
   TimerId guard_timer;       // T303, T310, T301: the callee is to
+  TimerId
+      disengage_timer;  // a party has told the gatekeeper that it is over, and not yet the other
   struct Audit {
     TimerId timer;
     bool heard = false;

@@ -117,7 +117,8 @@ void CallSignalling::release(const CallPtr& call, const Release& why, std::strin
   for (const Side side : {kCaller, kCallee}) release_leg(*call, side, why, out);
   const bool was_established = call->phase == Call::Phase::Established;
   set_phase(*call, Call::Phase::Ended, out);
-  for (TimerId* timer : {&call->proceeding_timer, &call->guard_timer, &call->audit.timer})
+  for (TimerId* timer :
+       {&call->proceeding_timer, &call->guard_timer, &call->disengage_timer, &call->audit.timer})
     stack_.timers.stop(std::exchange(*timer, {}));
   if (call->channels) call->channels->close_all(out);
   for (const Side side : {kCaller, kCallee}) {

@@ -4,6 +4,10 @@
 
 namespace sallyport::adapter::h323 {
 
+namespace {
+constexpr Duration kReleaseFollows = seconds{1};
+}  // namespace
+
 namespace q931 = codec::q931;
 
 CallSignalling::CallSignalling(Stack& stack, Destinations& destinations, Admissions& admissions)
@@ -80,8 +84,12 @@ bool CallSignalling::rings(const std::string& endpoint, const CallIdentifier& id
 
 void CallSignalling::on_disengaged(const std::string& endpoint, const CallIdentifier& id,
                                    Commands& out) {
-  if (const CallPtr call = find_call(endpoint, id))
-    release(call, kNormalClearing, "disengaged", out);
+  const CallPtr call = find_call(endpoint, id);
+  if (!call || call->disengage_timer) return;
+  // Its ReleaseComplete, which says why, goes over TCP, and this has come over UDP.
+  call->disengage_timer = stack_.timers.start(
+      kReleaseFollows,
+      [this, call](Commands& later) { release(call, kNormalClearing, "disengaged", later); }, out);
 }
 
 void CallSignalling::on_endpoint_gone(const std::string& endpoint, Commands& out) {

@@ -403,6 +403,8 @@ TEST_F(CallTest, IsEndedByTheGatekeeper) {
   world.calls->on_disengaged("endpoint-b", guid(1), world);
   EXPECT_EQ(world.calls->calls().size(), 1U);
   world.calls->on_disengaged("endpoint-b", calling.call, world);
+  EXPECT_TRUE(world.calls->rings("endpoint-b", calling.call)) << "a reason may follow";
+  world.pass(seconds{2});
   expect_released(*from, CauseValue::NormalCallClearing, "");
   callee.links.clear();
   ring(calling.setup("callee"));

@@ -7,6 +7,8 @@
 namespace sallyport::adapter::h323 {
 namespace {
 
+constexpr std::uint16_t kDiscardPort = 9;  // RFC 863
+
 // UDPTL has no control protocol beside it.
 unsigned components_of(Streams::Kind kind) { return kind == Streams::Kind::Fax ? 1 : 2; }
 
@@ -89,13 +91,17 @@ void Streams::set_remote(Stream& stream, Side side, Commands& out) {
   const Party& party = parties_[side];
   const auto known = std::find_if(port.theirs.begin(), port.theirs.end(),
                                   [](const auto& address) { return address.has_value(); });
-  if (!port.id || known == port.theirs.end()) return;
+  const bool is_fax = stream.kind == Kind::Fax;
+  if (!port.id || (known == port.theirs.end() && !is_fax)) return;
+  // Fax has no RTCP: who only sends it has said no address at all.
+  const TransportAddress base =
+      known == port.theirs.end() ? TransportAddress{party.signalling, kDiscardPort} : **known;
   media::RemoteSpec remote;
-  remote.accept = accept_from(party, (*known)->ip);
-  remote.rtp = stream.kind != Kind::Fax;
+  remote.accept = accept_from(party, base.ip);
+  remote.rtp = !is_fax;
   remote.most = most_of(stream.bits);
   for (unsigned i = 0; i < components_of(stream.kind); ++i)
-    remote.addresses.push_back(port.theirs[i].value_or(beside(**known, i)));
+    remote.addresses.push_back(port.theirs[i].value_or(is_fax ? base : beside(base, i)));
   // Told again only when it says something else: a source that was learnt stays learnt.
   if (port.told && is_same(*port.told, remote)) return;
   port.told = remote;
