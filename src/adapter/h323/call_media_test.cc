@@ -257,6 +257,13 @@ TEST_F(CallMediaTest, ProposalsWithOthersAddressesAreLeftOut) {
   EXPECT_EQ(world.counters.get("channel_address_refused"), 1U);
 }
 
+TEST_F(CallMediaTest, ProposalsThatCannotBeReadAreLeftOut) {
+  CallMessage setup = calling.setup("callee");
+  add_fast_start(setup, proposals());
+  setup.edit("fastStart")->append().set_octets(Buffer{0xff, 0xff, 0xff});
+  EXPECT_EQ(ring(setup).field("fastStart").child_count(), 3U);
+}
+
 TEST_F(CallMediaTest, WithoutPortsThereIsNoFastConnect) {
   world.paths.limit = 0;
   CallMessage setup = calling.setup("callee");

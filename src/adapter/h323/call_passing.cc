@@ -385,11 +385,12 @@ void CallSignalling::pass_fast_start(Call& call, Side from, Incoming& incoming, 
       from == kCaller ? LogicalChannels::Role::Proposal : LogicalChannels::Role::Answer;
   const auto refused = call.channels->pass(from, message.tree(), list, role, incoming.fast_start,
                                            {to.ours.ip, 0}, out);
-  // What is refused was never proposed, or never taken.
+  // What is refused was never proposed, or never taken; nor was what cannot be read.
   std::vector<per::Node> gone;
   for (auto each = list.first_child(); each; each = each.next())
-    if (std::any_of(refused.begin(), refused.end(),
-                    [&](const auto& channel) { return channel.node == each.contents().index(); }))
+    if (!each.contents() || std::any_of(refused.begin(), refused.end(), [&](const auto& channel) {
+          return channel.node == each.contents().index();
+        }))
       gone.push_back(each);
   if (gone.size() == list.child_count()) return message.remove(kFastStart);
   for (const per::Node each : gone) message.tree().remove(each);
