@@ -60,10 +60,9 @@ void Editor::remove(std::size_t parameter) {
 }
 
 void Editor::add(std::string_view name, std::string_view value) {
-  const std::string_view before = message_.text_.substr(0, message_.parameters_end_);
-  std::string line = before.ends_with('\n') ? "" : "\r\n";
-  line += one_line(name) + ": " + one_line(value) + "\r\n";
-  replace(message_.text_.substr(message_.parameters_end_, 0), std::move(line));
+  replace(message_.text_.substr(message_.parameters_end_, 0),
+          one_line(name) + ": " + one_line(value) + "\r\n");
+  splices_.back().is_line = true;
 }
 
 void Editor::set_description(std::size_t description, std::string_view text) {
@@ -83,6 +82,7 @@ std::string Editor::finish() const {
   for (const Splice* each : splices) {
     if (each->begin < at) continue;  // a value of a parameter that goes as a whole
     out += message_.text_.substr(at, each->begin - at);
+    if (each->is_line && !out.ends_with('\n')) out += "\r\n";
     out += each->text;
     at = each->end;
   }

@@ -115,6 +115,7 @@ class Editor {
   struct Splice {
     std::size_t begin = 0, end = 0;
     std::string text;
+    bool is_line = false;  // begins a line, whatever becomes of what stands before it
   };
   void replace(std::string_view what, std::string text);
 

@@ -173,6 +173,14 @@ TEST(MgcpEditor, AddsBehindALastLineWithoutAnEnd) {
   EXPECT_EQ(edit.finish(), "200 8 OK\r\nI: 1\r\n");
 }
 
+TEST(MgcpEditor, AddsWhereALastLineWithoutAnEndWas) {
+  const auto message = Message::parse("200 7 OK\r\nI: 1\r\nZ: 2");
+  Editor edit{*message};
+  edit.remove(1);
+  edit.add("X", "3");
+  EXPECT_EQ(edit.finish(), "200 7 OK\r\nI: 1\r\nX: 3\r\n");
+}
+
 TEST(MgcpMessage, OfOurOwnCanBeParsed) {
   EXPECT_EQ(response(0, 5, ""), "000 5\r\n");
   EXPECT_EQ(response(510, 5, "no\r\nI: 1"), "510 5 no  I: 1\r\n");
