@@ -78,7 +78,8 @@ class Endpoint:
                      lambda: f"{what!r} at {self.name}; it told {self.events()[-8:]}", timeout)[0]
 
     def await_registered(self) -> None:
-        self.await_event("registered")
+        until(lambda: self.report()["registered"],
+              lambda: f"{self.name} registered; it told {self.events()[-8:]}")
 
     def report(self) -> dict:
         begin = self.mark()
