@@ -75,6 +75,6 @@ def test_a_site_that_floods_delays_nobody_elses_call(scene: Scene):
         assert time.time() - began < 2.0
     finally:
         flooding.join()
-    told = world.server.events("sip requests over the limit, refused until there are fewer", mark)
+    told = world.server.events("requests over the limit, refused until there are fewer", mark)
     assert len(told) == 1
     assert counters(world)["flood_refused"] < 1500
