@@ -32,6 +32,9 @@ listen = ["udp:{address}:5060"]
 inside_tcp = 0
 domains = ["load.example"]
 authenticate = false
+# The agents that are played have SIP phones alone: no port for anything else.
+[h323]
+enabled = false
 [limits]
 agents = 20000
 registrations = 20000
