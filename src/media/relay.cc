@@ -160,7 +160,7 @@ Result<void> Relay::add_flow(MediaId id, const FlowSpec& spec, std::span<const S
     components.at(i).socket = sockets[i];
     components.at(i).server = spec.server[i];
   }
-  ends_[*end].kind = components;
+  ends_[*end].kind = std::move(components);
   use_sockets(*end, SocketUse::Kind::Probing, sockets);
   return {};
 }

@@ -247,7 +247,16 @@ class Relay {
     Meter meter;
   };
   using PortComponents = std::array<PortComponent, kMaxComponents>;
-  using ProbingComponents = std::array<ProbingComponent, kMaxComponents>;
+  // On the heap, since they are large, and at a server, which has the most ends, there are none.
+  class ProbingComponents {
+   public:
+    ProbingComponent& at(std::size_t component) { return both_->at(component); }
+    const ProbingComponent& at(std::size_t component) const { return both_->at(component); }
+
+   private:
+    using Both = std::array<ProbingComponent, kMaxComponents>;
+    std::unique_ptr<Both> both_ = std::make_unique<Both>();
+  };
   using AwaitingPlaces = std::array<FlowTable::Place, kMaxComponents>;
   struct TaggedPlaces {
     std::array<ChannelTable::Place, kMaxComponents> channels{};

@@ -32,7 +32,7 @@ Relay::Moving Relay::take(std::span<const MediaId> ids, Core to, TimePoint now) 
 }
 
 Relay::MovingEnd Relay::take_end(std::uint32_t end, Core to, TimePoint now) {
-  MovingEnd out{.end = ends_[end], .awaiting = {}, .waiting = {}};
+  MovingEnd out{.end = std::move(ends_[end]), .awaiting = {}, .waiting = {}};
   for (std::uint8_t i = 0; i < kMaxComponents; ++i) deadlines_.disarm(place_of(end, i));
   for (std::uint8_t i = 0; i < out.end.components; ++i) {
     if (const auto* port = std::get_if<PortComponents>(&out.end.kind)) {
@@ -103,7 +103,7 @@ void Relay::put_end(MovingEnd& moving, TimePoint now) {
     std::array<SocketId, kMaxComponents> sockets;
     for (std::uint8_t i = 0; i < from.components; ++i) sockets.at(i) = probing->at(i).socket;
     use_sockets(end, SocketUse::Kind::Probing, std::span{sockets}.first(from.components));
-    ends_[end].kind = *probing;
+    ends_[end].kind = std::move(*probing);
     for (std::uint8_t i = 0; i < from.components; ++i) {
       put_waiting(moving.waiting.at(i), std::get<ProbingComponents>(ends_[end].kind).at(i).waiting,
                   now);
