@@ -1,9 +1,9 @@
 #include "adapter/sdp_media.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 
+#include "adapter/stream_traffic.h"
 #include "codec/sdp/traffic.h"
 
 namespace sallyport::adapter {
@@ -29,16 +29,10 @@ edge::Dscp mark_of(const codec::sdp::Media& media, const Marks& marks) {
   return media.kind == "video" ? marks.video : marks.other;
 }
 
-// Four times what was agreed, and far more than any telephone, since a terminal may change to
-// another codec of the list, or send a picture at once.
 media::Rate most_of(const Description& offered, const Description& answered, std::size_t index) {
   const auto one = codec::sdp::traffic(offered, index);
   const auto other = codec::sdp::traffic(answered, index);
-  const std::uint64_t packets = 4 * std::max(one.packets, other.packets) + 1000;
-  const std::uint64_t octets = 4 * std::max(one.bits, other.bits) / 8 + 250'000;
-  constexpr std::uint64_t kLargest = std::numeric_limits<std::uint32_t>::max();
-  return {.packets = static_cast<std::uint32_t>(std::min(packets, kLargest)),
-          .octets = static_cast<std::uint32_t>(std::min(octets, kLargest))};
+  return most_of(std::max(one.packets, other.packets), std::max(one.bits, other.bits));
 }
 
 media::RemoteSpec remote_of(const codec::sdp::Media& media, const MediaParty& party,

@@ -1,8 +1,9 @@
 #include "adapter/h323/streams.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
+
+#include "adapter/stream_traffic.h"
 
 namespace sallyport::adapter::h323 {
 namespace {
@@ -32,12 +33,8 @@ media::Accept accept_from(const Streams::Party& party, const IpAddress& signalle
   return media::Accept::SignalledHost;
 }
 
-// What a stream of so many bits may send and still be one: as sip/media_session.cc has it.
-media::Rate most_of(std::uint64_t bits) {
-  constexpr std::uint64_t kLargest = std::numeric_limits<std::uint32_t>::max();
-  return {.packets = static_cast<std::uint32_t>(std::min(4 * (bits / 8 / 160) + 1000, kLargest)),
-          .octets = static_cast<std::uint32_t>(std::min(4 * bits / 8 + 250'000, kLargest))};
-}
+// H.245 tells bits only; packets of 160 octets are as small as they come.
+constexpr std::uint64_t kSmallPacketBits = 160 * 8;
 
 // Of a side that only sends we are told where it takes RTCP, not RTP. That there is an address lets
 // its packets pass; RFC 3550 11 says which it is.
@@ -99,7 +96,7 @@ void Streams::set_remote(Stream& stream, Side side, Commands& out) {
   media::RemoteSpec remote;
   remote.accept = accept_from(party, base.ip);
   remote.rtp = !is_fax;
-  remote.most = most_of(stream.bits);
+  remote.most = most_of(stream.bits / kSmallPacketBits, stream.bits);
   for (unsigned i = 0; i < components_of(stream.kind); ++i)
     remote.addresses.push_back(port.theirs[i].value_or(is_fax ? base : beside(base, i)));
   // Told again only when it says something else: a source that was learnt stays learnt.
@@ -129,22 +126,10 @@ void Streams::close_all(Commands& out) {
 
 void Streams::count(Side side, std::function<void(std::uint64_t, Commands&)> on_count,
                     Commands& out) const {
-  struct Sum {
-    std::function<void(std::uint64_t, Commands&)> on_count;
-    std::uint64_t packets = 0;
-    std::size_t missing = 0;
-  };
   std::vector<MediaId> ports;
   for (const StreamPtr& stream : streams_)
     if (const MediaId id = stream->ports[side].id) ports.push_back(id);
-  if (ports.empty()) return on_count(0, out);
-  const auto sum = std::make_shared<Sum>(Sum{std::move(on_count), 0, ports.size()});
-  for (const MediaId port : ports) {
-    out.media().count(port, [sum](const PathCounts& counts, Commands& at) {
-      for (const auto& component : counts.port.components) sum->packets += component.packets_in;
-      if (--sum->missing == 0) sum->on_count(sum->packets, at);
-    });
-  }
+  count_packets(ports, std::move(on_count), out);
 }
 
 std::vector<MediaEnds> Streams::ends(Side side) const {

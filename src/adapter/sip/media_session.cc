@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapter/stream_traffic.h"
+
 namespace sallyport::adapter::sip {
 
 using codec::sdp::Description;
@@ -239,11 +241,6 @@ void MediaSession::close(Commands& out) {
 
 void MediaSession::count(Side side, std::function<void(std::uint64_t, Commands&)> on_count,
                          Commands& out) const {
-  struct Sum {
-    std::function<void(std::uint64_t, Commands&)> on_count;
-    std::uint64_t packets = 0;
-    std::size_t missing = 0;
-  };
   std::vector<MediaId> ports;
   const auto chosen = callee_.find(chosen_.value_or(0));
   const Slots none;
@@ -251,14 +248,7 @@ void MediaSession::count(Side side, std::function<void(std::uint64_t, Commands&)
                           : chosen == callee_.end() ? none
                                                     : chosen->second)
     if (slot && slot->id) ports.push_back(slot->id);
-  if (ports.empty()) return on_count(0, out);
-  const auto sum = std::make_shared<Sum>(Sum{std::move(on_count), 0, ports.size()});
-  for (const MediaId port : ports) {
-    out.media().count(port, [sum](const PathCounts& counts, Commands& at) {
-      for (const auto& component : counts.port.components) sum->packets += component.packets_in;
-      if (--sum->missing == 0) sum->on_count(sum->packets, at);
-    });
-  }
+  count_packets(ports, std::move(on_count), out);
 }
 
 std::size_t MediaSession::open_ports() const {
