@@ -50,6 +50,7 @@ edge::PolicyRules policy_rules(const config::AgentConfig& config) {
       rules.listen_ports.insert(static_cast<std::uint16_t>(port));
   rules.protocols = {config.policy.protocols.begin(), config.policy.protocols.end()};
   rules.max_sockets = config.policy.max_sockets;
+  rules.max_connections_per_source = config.policy.max_connections;
   return rules;
 }
 

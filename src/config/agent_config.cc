@@ -53,6 +53,10 @@ Schema describe(AgentConfig& config) {
              "Protocols that listeners and connections may be for.");
   schema.add("policy.max_sockets", config.policy.max_sockets, 1, 1'000'000,
              "Sockets open at once for the server, media ports included.");
+  schema.add(
+      "policy.max_connections", config.policy.max_connections, 1, 1'000'000,
+      "TCP connections taken from one terminal at once. A gateway of H.323 has one or two for "
+      "each call.");
 
   describe(schema, "media", "Media ports towards terminals, and media towards the server.",
            config.media);

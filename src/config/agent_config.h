@@ -49,6 +49,7 @@ struct AgentConfig {
         {1718, 1720}, {2427, 2427}, {2727, 2727}, {5060, 5061}};
     std::vector<std::string> protocols{"sip", "h323", "mgcp"};
     unsigned max_sockets = 4000;
+    unsigned max_connections = 512;
   } policy;
 
   struct Media : MediaPorts {

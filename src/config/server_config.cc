@@ -247,6 +247,9 @@ void describe_limits(Schema& schema, ServerConfig::Limits& limits) {
              "what is more is refused, the rest dropped.");
   schema.add("limits.new_calls_per_second", limits.new_calls_per_second, 1, kMany,
              "The same for new calls.");
+  schema.add("limits.connections_per_address", limits.connections_per_address, 1, kMany,
+             "TCP connections for signalling taken from one address outside at once. A gateway of "
+             "H.323 has one or two for each call.");
   schema.add("limits.upstreams", limits.upstreams,
              "Addresses or ranges outside that carry the calls of many, [\"203.0.113.0/28\"]: "
              "providers, PBXs, other servers. They are limited as an agent is, not as one caller. "

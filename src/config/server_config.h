@@ -205,6 +205,7 @@ struct ServerConfig {
     unsigned unanswered_per_source = 30;
     unsigned requests_per_second = 500;
     unsigned new_calls_per_second = 50;
+    unsigned connections_per_address = 512;
     std::vector<IpRange> upstreams;
     BitRate bandwidth;  // of media, in one direction, as the SDP tells it
     BitRate bandwidth_per_agent;

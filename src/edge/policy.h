@@ -23,8 +23,8 @@ struct PolicyRules {
   std::set<std::string> protocols;
   // Listeners, connections and media ports together.
   std::size_t max_sockets = 2000;
-  // Connections accepted from one terminal address at a time.
-  std::size_t max_connections_per_source = 64;
+  // Connections accepted from one address at a time.
+  std::size_t max_connections_per_source = 512;
 };
 
 class Policy {

@@ -48,12 +48,16 @@ std::unique_ptr<Log> open_log(const config::LogSection& log) {
   return log.file.empty() ? Log::to_stderr(log.level) : Log::to_file(log.file, log.level);
 }
 
+edge::PolicyRules policy_rules(const config::ServerConfig& config) {
+  edge::PolicyRules rules = edge::Policy::outside_default(config.address.private_destinations);
+  rules.max_connections_per_source = config.limits.connections_per_address;
+  return rules;
+}
+
 class Server final : public Acceptor::Observer {
  public:
   explicit Server(const config::ServerConfig& config)
-      : config_(config),
-        log_(open_log(config.log)),
-        policy_(edge::Policy::outside_default(config.address.private_destinations)) {}
+      : config_(config), log_(open_log(config.log)), policy_(policy_rules(config)) {}
 
   // Empty: it runs; else what a person needs to know.
   std::string start();
