@@ -30,6 +30,7 @@ void PortComponent::set_remote(const TransportAddress& address, Accept accept, b
     locked_ = false;
     told_first_packet = false;
   }
+  was_told_ = true;
   remote_ = address;
   accept_ = accept;
   rtp_ = rtp;

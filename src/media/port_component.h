@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/transport_address.h"
+#include "media/holding_pool.h"
 #include "media/media.h"
 #include "media/meter.h"
 #include "media/rate_gate.h"
@@ -39,8 +40,23 @@ class PortComponent {
   }
   SocketId socket() const { return socket_; }
 
-  bool told_first_packet = false;  // the relay's
-  RateGate gate;                   // for what was taken
+  // What comes before it is told from where media comes may be media all the same: an answer and
+  // the first packet behind it leave a terminal together, and the answer has further to go. True:
+  // this packet can wait; all of them have one source.
+  bool may_be_early(const TransportAddress& source) {
+    if (was_told_ || (!waiting.empty() && source != early_)) return false;
+    early_ = source;
+    return true;
+  }
+  // Whether it is known whose packets are waiting. Only signalling can tell: what came before it
+  // locks nothing.
+  bool knows_early() const { return was_told_ && accept_ != Accept::FirstPlausible; }
+  bool was_told() const { return was_told_; }
+  const TransportAddress& early_source() const { return early_; }
+
+  WaitingLine waiting;  // the relay's, as is what follows: early packets
+  bool told_first_packet = false;
+  RateGate gate;  // for what was taken
   Meter meter;
 
  private:
@@ -49,9 +65,11 @@ class PortComponent {
   SocketId socket_;
   TransportAddress remote_;
   TransportAddress learnt_;
+  TransportAddress early_;
   Accept accept_ = Accept::SignalledAddress;
   bool rtp_ = true;
-  bool locked_ = false;  // on learnt_
+  bool locked_ = false;    // on learnt_
+  bool was_told_ = false;  // once, where to send, or that there is nowhere
 };
 
 }  // namespace sallyport::media

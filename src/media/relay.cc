@@ -174,6 +174,8 @@ void Relay::set_remote(MediaId id, const RemoteSpec& remote, TimePoint now) {
   if (auto* port = std::get_if<PortComponents>(&end.kind)) {
     for (std::size_t i = 0; i < count; ++i) {
       port->at(i).set_remote(remote.addresses[i], remote.accept, remote.rtp);
+      if (!port->at(i).waiting.empty())
+        deadlines_.arm(place_of(found, static_cast<std::uint8_t>(i)), now);
       port->at(i).gate.set(remote.most);
     }
   } else if (auto* probing = std::get_if<ProbingComponents>(&end.kind)) {
@@ -294,7 +296,10 @@ void Relay::close(MediaId id) {
   for (std::uint8_t i = 0; i < kMaxComponents; ++i) deadlines_.disarm(place_of(end, i));
   if (ends_[end].trunk != kNone) remove_trunk(ends_[end].trunk);
   if (auto* port = std::get_if<PortComponents>(&ends_[end].kind)) {
-    for (std::uint8_t i = 0; i < count; ++i) forget_socket(port->at(i).socket());
+    for (std::uint8_t i = 0; i < count; ++i) {
+      drop_waiting(port->at(i).waiting);
+      forget_socket(port->at(i).socket());
+    }
   } else if (auto* probing = std::get_if<ProbingComponents>(&ends_[end].kind)) {
     for (std::uint8_t i = 0; i < count; ++i) {
       drop_waiting(probing->at(i).waiting);
@@ -441,6 +446,13 @@ void Relay::on_unknown_source(SocketId socket, const TransportAddress& source, B
 void Relay::on_port_datagram(const SocketUse& use, const TransportAddress& source,
                              MutableBytes datagram, Turn& turn) {
   PortComponent& port = std::get<PortComponents>(ends_[use.end].kind).at(use.component);
+  if (port.may_be_early(source)) return wait_for_remote(use, port, datagram, turn);
+  take_from_port(use.end, use.component, source, datagram, turn);
+}
+
+void Relay::take_from_port(std::uint32_t end, std::uint8_t component,
+                           const TransportAddress& source, MutableBytes datagram, Turn& turn) {
+  PortComponent& port = std::get<PortComponents>(ends_[end].kind).at(component);
   switch (port.judge(source, datagram)) {
     case PortComponent::Verdict::WrongSource:
       port.meter.refuse();
@@ -461,9 +473,37 @@ void Relay::on_port_datagram(const SocketUse& use, const TransportAddress& sourc
   port.meter.in(datagram, turn.now);
   if (!port.told_first_packet) {
     port.told_first_packet = true;
-    tell(use.end, EventKind::FirstPacket, use.component, source);
+    tell(end, EventKind::FirstPacket, component, source);
   }
-  forward(use.end, use.component, datagram, turn);
+  forward(end, component, datagram, turn);
+}
+
+void Relay::wait_for_remote(const SocketUse& use, PortComponent& port, Bytes datagram, Turn& turn) {
+  if (!holding_.hold(port.waiting, datagram, turn.ecn, turn.now)) {
+    port.meter.refuse();
+    return drop(Drop::NoRemote);
+  }
+  ++totals_.waiting;
+  if (port.waiting.count == 1)
+    deadlines_.arm(place_of(use.end, use.component), turn.now + kLongestWait);
+}
+
+// The remote was told, or will not be in time.
+void Relay::on_port_time(std::uint32_t end, std::uint8_t component, Turn& turn) {
+  PortComponent& port = std::get<PortComponents>(ends_[end].kind).at(component);
+  if (!port.knows_early()) return drop_waiting(port.waiting);
+  const MutableBytes room = MutableBytes{unpacked_}.subspan(kHeadroom);
+  while (!port.waiting.empty()) {
+    const Bytes held = holding_.oldest(port.waiting);
+    std::copy(held.begin(), held.end(), room.begin());
+    Turn early{.now = turn.now,
+               .sender = turn.sender,
+               .ecn = holding_.oldest_ecn(port.waiting),
+               .transient = true};
+    holding_.drop_oldest(port.waiting);
+    --totals_.waiting;
+    take_from_port(end, component, port.early_source(), room.first(held.size()), early);
+  }
 }
 
 void Relay::on_probing_datagram(const SocketUse& use, const TransportAddress& source,
@@ -677,6 +717,8 @@ void Relay::on_time(TimePoint now, Sender& sender) {
       on_trunk_time(ends_[end].trunk, turn);
     else if (const auto* awaiting = std::get_if<AwaitingPlaces>(&ends_[end].kind))
       on_awaiting_time(flows_[awaiting->at(component)], now);
+    else if (std::holds_alternative<PortComponents>(ends_[end].kind))
+      on_port_time(end, component, turn);
     else
       on_probing_time(end, component, turn);
   }

@@ -283,6 +283,10 @@ class Relay {
                          Turn& turn);
   void on_port_datagram(const SocketUse& use, const TransportAddress& source, MutableBytes datagram,
                         Turn& turn);
+  void take_from_port(std::uint32_t end, std::uint8_t component, const TransportAddress& source,
+                      MutableBytes datagram, Turn& turn);
+  void wait_for_remote(const SocketUse& use, PortComponent& port, Bytes datagram, Turn& turn);
+  void on_port_time(std::uint32_t end, std::uint8_t component, Turn& turn);
   void on_probing_datagram(const SocketUse& use, const TransportAddress& source,
                            MutableBytes datagram, Turn& turn);
   void on_confirmation(const SocketUse& use, Bytes datagram, Turn& turn);

@@ -35,7 +35,8 @@ Relay::MovingEnd Relay::take_end(std::uint32_t end, Core to, TimePoint now) {
   MovingEnd out{.end = std::move(ends_[end]), .awaiting = {}, .waiting = {}};
   for (std::uint8_t i = 0; i < kMaxComponents; ++i) deadlines_.disarm(place_of(end, i));
   for (std::uint8_t i = 0; i < out.end.components; ++i) {
-    if (const auto* port = std::get_if<PortComponents>(&out.end.kind)) {
+    if (auto* port = std::get_if<PortComponents>(&out.end.kind)) {
+      out.waiting.at(i) = take_waiting(port->at(i).waiting);
       forget_socket(port->at(i).socket());
     } else if (auto* probing = std::get_if<ProbingComponents>(&out.end.kind)) {
       out.waiting.at(i) = take_waiting(probing->at(i).waiting);
@@ -99,6 +100,12 @@ void Relay::put_end(MovingEnd& moving, TimePoint now) {
     for (std::uint8_t i = 0; i < from.components; ++i) sockets.at(i) = port->at(i).socket();
     use_sockets(end, SocketUse::Kind::Port, std::span{sockets}.first(from.components));
     ends_[end].kind = *port;
+    for (std::uint8_t i = 0; i < from.components; ++i) {
+      if (moving.waiting.at(i).empty()) continue;
+      put_waiting(moving.waiting.at(i), std::get<PortComponents>(ends_[end].kind).at(i).waiting,
+                  now);
+      deadlines_.arm(place_of(end, i), now + (port->at(i).was_told() ? Duration{} : kLongestWait));
+    }
   } else if (auto* probing = std::get_if<ProbingComponents>(&from.kind)) {
     std::array<SocketId, kMaxComponents> sockets;
     for (std::uint8_t i = 0; i < from.components; ++i) sockets.at(i) = probing->at(i).socket;

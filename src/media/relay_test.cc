@@ -213,6 +213,72 @@ TEST(Relay, DropsTheSecondComponentWhereTheOtherEndHasOne) {
   EXPECT_EQ(host.relay.totals().dropped(Drop::NoComponent), 1U);
 }
 
+// An answer and the first packets behind it leave a terminal together; the answer has further to
+// go.
+TEST(Relay, KeepsTheFirstPacketsUntilItIsToldFromWhereMediaComes) {
+  World world;
+  Host agent{world};
+  const std::vector<SocketId> a{agent.open(at("10.1.1.2:5000"))};
+  const std::vector<SocketId> b{agent.open(at("10.1.1.2:5002"))};
+  ASSERT_TRUE(agent.relay.add_port(MediaId{1}, a, 46));
+  ASSERT_TRUE(agent.relay.add_port(MediaId{2}, b, 46));
+  agent.relay.join(MediaId{1}, MediaId{2});
+  Terminal alice{world, at("10.1.1.50:4000")};
+  Terminal carol{world, at("10.1.1.51:4000")};
+  Terminal stranger{world, at("10.1.1.66:4000")};
+  agent.relay.set_remote(MediaId{1}, {{alice.address}}, world.now);
+  carol.send(at("10.1.1.2:5002"), rtp(1));
+  world.run_for(milliseconds{15});
+  stranger.send(at("10.1.1.2:5002"), rtp(66));
+  carol.send(at("10.1.1.2:5002"), rtp(2));
+  world.run_for(milliseconds{15});
+  EXPECT_TRUE(alice.heard.empty());
+  EXPECT_EQ(agent.relay.totals().waiting, 2U);
+  agent.relay.set_remote(MediaId{2}, {{carol.address}}, world.now);
+  world.run_for(milliseconds{15});
+  EXPECT_EQ(alice.heard, (std::vector<Buffer>{rtp(1), rtp(2)}));
+  EXPECT_EQ(agent.count(EventKind::FirstPacket), 1U);
+  agent.relay.set_remote(MediaId{2}, {{at("0.0.0.0:0")}}, world.now);  // held: nothing is early now
+  carol.send(at("10.1.1.2:5002"), rtp(3));
+  world.run_for(milliseconds{15});
+  EXPECT_EQ(agent.relay.totals().waiting, 0U);
+  EXPECT_EQ(agent.relay.totals().dropped(Drop::NoRemote), 2U) << "the stranger's and the held one";
+  agent.expect_balance();
+}
+
+TEST(Relay, WhatComesEarlyFromElsewhereOrTooEarlyIsDropped) {
+  World world;
+  Host agent{world};
+  std::vector<SocketId> ports;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    ports.push_back(agent.open(at("10.1.1.2:500" + std::to_string(i))));
+    ASSERT_TRUE(agent.relay.add_port(MediaId{i}, std::span{ports}.last(1), 46));
+  }
+  Terminal alice{world, at("10.1.1.50:4000")};
+  Terminal carol{world, at("10.1.1.51:4000")};
+  Terminal stranger{world, at("10.1.1.66:4000")};
+  agent.relay.set_remote(MediaId{1}, {{alice.address}}, world.now);
+  agent.relay.join(MediaId{1}, MediaId{2});
+  stranger.send(at("10.1.1.2:5002"), rtp(66));
+  stranger.send(at("10.1.1.2:5003"), rtp(67));
+  world.run_for(milliseconds{15});
+  agent.relay.set_remote(MediaId{2}, {{carol.address}}, world.now);
+  agent.relay.set_remote(MediaId{3}, {{carol.address}, Accept::FirstPlausible}, world.now);
+  world.run_for(milliseconds{15});
+  EXPECT_EQ(agent.relay.totals().dropped(Drop::WrongSource), 1U);
+  agent.relay.join(MediaId{1}, MediaId{3});
+  carol.send(at("10.1.1.2:5003"), rtp(1));
+  world.run_for(milliseconds{30});
+  EXPECT_EQ(alice.heard, std::vector<Buffer>{rtp(1)}) << "what came early has locked nothing";
+  const auto late = agent.open(at("10.1.1.2:5004"));
+  ASSERT_TRUE(agent.relay.add_port(MediaId{4}, std::span{&late, 1}, 46));
+  stranger.send(at("10.1.1.2:5004"), rtp(68));
+  world.run_for(milliseconds{90});
+  EXPECT_EQ(agent.relay.totals().waiting, 0U);
+  EXPECT_EQ(agent.relay.totals().dropped(Drop::HeldTooLong), 2U);
+  agent.expect_balance();
+}
+
 TEST(Relay, LearnsTheSourceOfAPortOnceAndSendsThere) {
   World world;
   Call call{world};
